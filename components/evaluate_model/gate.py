@@ -1,6 +1,7 @@
 """The verdict on a challenger, with the numbers behind it."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -267,11 +268,9 @@ def _required_share(threshold: config_pb2.GenericChangeThreshold, champion: floa
 def _not_judged(evaluation: Evaluation) -> str:
     """Describe in short where no threshold was judged."""
     parts = []
-    small = [result for result in evaluation.slices if result.too_small]
-    if small:
-        least = next((c.not_judged for c in evaluation.checks if "fewer" in c.not_judged), "")
-        parts.append(f"{plural(len(small), 'slice')} with {least or 'too few rows'}")
-    names = {result.name for result in small}
+    small = Counter(result.too_small for result in evaluation.slices if result.too_small)
+    parts += [f"{plural(count, 'slice')} with {few}" for few, count in small.items()]
+    names = {result.name for result in evaluation.slices if result.too_small}
     rest = [c for c in evaluation.checks if c.not_judged and c.slice not in names]
     rest = list({(c.metric, c.slice): c for c in rest}.values())
     if rest:

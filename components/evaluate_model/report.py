@@ -16,6 +16,7 @@ from .metric_cells import Cells
 from .plot_data import ModelPlots
 from .plot_section import render_plots
 from .slice_tables import best_and_worst, every_metric, metric_by_slice
+from .small_slices import too_few
 from .tfma_results import Evaluation, SliceResult
 from .thresholds import Check
 
@@ -79,7 +80,6 @@ def render(
     directions = metric_directions(config)
     rarer = plots["challenger"].rarer_share if "challenger" in plots else 1.0
     cells = Cells(evaluation, directions, rarer)
-    least = config.options.min_slice_size.value
     body = [
         _reasons(verdict),
         render_evidence(evidence),
@@ -89,7 +89,7 @@ def render(
     if metric:
         body += [
             best_and_worst(evaluation, metric, champion, cells, directions),
-            metric_by_slice(evaluation, metric, champion, cells, least),
+            metric_by_slice(evaluation, metric, champion, cells, too_few(config)),
         ]
     for name, of_output in {label: plots, **(other_plots or {})}.items():
         heading = Markup("<h2>Predictions of {}</h2>").format(name)

@@ -97,7 +97,7 @@ def best_and_worst(
 
 
 def metric_by_slice(
-    evaluation: Evaluation, metric: str, champion: Champion, cells: Cells, least_rows: int
+    evaluation: Evaluation, metric: str, champion: Champion, cells: Cells, hidden: str
 ) -> Markup:
     """Lay out one metric of every slice.
 
@@ -106,7 +106,7 @@ def metric_by_slice(
         metric: The metric.
         champion: What the challenger was compared with.
         cells: Formats values.
-        least_rows: Slices with fewer rows are hidden (`options.min_slice_size`).
+        hidden: Which slices are hidden, such as `fewer than 20 rows`; empty for none.
 
     Returns:
         HTML; empty without slices.
@@ -147,9 +147,7 @@ def metric_by_slice(
         f"{plural(rest, 'smaller slice')} {'is' if rest == 1 else 'are'} only in TFMA's result files."
         if rest
         else "",
-        f"A slice with fewer than {least_rows:,} rows is hidden (options.min_slice_size)."
-        if least_rows > 1
-        else "",
+        f"A slice with {hidden} is hidden (options.min_slice_size)." if hidden else "",
         "A change is coloured if it exceeds chance for the number of rows."
         if champion.exists
         else "",

@@ -23,10 +23,11 @@ from ..lib.evaluation.undefined_metrics import metric_classes, why_undefined, wh
 from ..lib.garbage import collection_paused
 from ..lib.uris import exists, join, read_json, write_atomic
 from .plot_data import ModelPlots, merge_plot_data, read_plot_data
+from .small_slices import too_few
 from .thresholds import Check, judge_thresholds
 
 ERROR = "__ERROR__"
-"""What TFMA writes in place of the metrics of a slice with too few rows."""
+"""What TFMA writes in place of the metrics of a slice with too few rows or queries."""
 _RECORDS = 1_000
 """So many are read at once: one by one each takes longer to hand over than to read."""
 
@@ -42,8 +43,8 @@ class SliceResult:
         change: Challenger minus champion.
         holds: What the slice's rows hold; None in an evaluation that was not counted.
         by_output: The same for each output of models with several, by its name.
-        too_small: Whether it has fewer rows than `options.min_slice_size`, so that TFMA hides its
-            metrics and no threshold is checked there.
+        too_small: What it has too few of for `options.min_slice_size`, such as `fewer than 20 rows`, so that TFMA hides
+            its metrics and no threshold is checked there; empty if it has enough.
     """
 
     key: SliceKey
@@ -52,7 +53,7 @@ class SliceResult:
     change: dict[str, Value] = field(default_factory=dict)
     holds: SliceRows | None = None
     by_output: dict[str, SliceRows] = field(default_factory=dict)
-    too_small: bool = False
+    too_small: str = ""
 
     @property
     def name(self) -> str:
@@ -123,7 +124,8 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
             if slice_id(key) in one.slices
         }
         result = slices.setdefault(key, SliceResult(key, holds=holds, by_output=others))
-        result.too_small = ERROR in proto.metrics
+        if ERROR in proto.metrics:
+            result.too_small = too_few(config, result.rows)
         values = found.setdefault(key, {})
         # Without it slices of TFMA's own pipeline would stand in whatever order its workers ended
         # in.
@@ -152,8 +154,7 @@ def read_evaluation(folder: str, config: config_pb2.EvalConfig) -> Evaluation:
     (validation,) = _records(
         folder, constants.VALIDATIONS_KEY, validation_result_pb2.ValidationResult
     )
-    least = config.options.min_slice_size.value
-    too_small = {key: least for key, result in slices.items() if result.too_small}
+    too_small = {key: result.too_small for key, result in slices.items() if result.too_small}
     checks, validation = judge_thresholds(config, found, validation, names, too_small)
     return Evaluation(
         slices=sorted(slices.values(), key=lambda s: (s.key != (), -(s.rows or 0), s.name)),

@@ -57,7 +57,7 @@ def judge_thresholds(
     found: Values,
     validation: validation_result_pb2.ValidationResult,
     names: Callable[[metric_types.MetricKey], str],
-    too_small: Mapping[SliceKey, int],
+    too_small: Mapping[SliceKey, str],
 ) -> tuple[list[Check], validation_result_pb2.ValidationResult]:
     """Pair every threshold with the slices it applies to, and with TFMA's judgement of it.
 
@@ -71,7 +71,7 @@ def judge_thresholds(
         found: Values by slice and TFMA's key.
         validation: TFMA's result.
         names: From TFMA's key to the name of a metric.
-        too_small: The minimum number of rows, by slice that has fewer.
+        too_small: What hidden slices have too few of, such as `fewer than 20 rows`.
 
     Returns:
         The checks, failures first, and TFMA's result corrected by them.
@@ -98,7 +98,7 @@ def judge_thresholds(
                     found[slice_key].get(plain),
                     found[slice_key].get(plain.make_baseline_key(BASELINE)),
                     place in failures,
-                    too_small.get(slice_key, 0),
+                    too_small.get(slice_key, ""),
                 )
             if not about and spec is not None:
                 missing.append(
@@ -147,16 +147,18 @@ def _check(
     value: Value | None,
     champion: Value | None,
     failed: bool,
-    least: int,
+    too_small: str,
 ) -> Check:
     passed = not failed
-    not_judged = ""
+    not_judged = too_small
     theirs = math.nan if champion is None else champion.value
-    if least:
-        not_judged = f"fewer than {least:,} rows"
-    elif value is not None and value.undefined:
+    if not too_small and value is not None and value.undefined:
         not_judged = value.undefined
-    elif isinstance(threshold, config_pb2.GenericChangeThreshold) and value is not None:
+    elif (
+        not too_small
+        and value is not None
+        and isinstance(threshold, config_pb2.GenericChangeThreshold)
+    ):
         if champion is not None and math.isnan(theirs) and not math.isnan(value.value):
             # Because of the champion's predictions, such as a precision without positive ones.
             not_judged = "undefined for the champion"

@@ -203,7 +203,7 @@ def test_an_undefined_value_on_all_rows_refuses() -> None:
 def test_small_slices_are_counted_in_the_verdict() -> None:
     small = not_judged("carrier = UA", "fewer than 20 rows")
     result = evaluation(FLOOR, small, valid=True)
-    result.slices[1].too_small = True
+    result.slices[1].too_small = "fewer than 20 rows"
     assert judge(result, NONE).sentence.endswith(
         "2 slices; not judged: 1 slice with fewer than 20 rows"
     )

@@ -247,6 +247,24 @@ def test_a_ranking_without_gain_anywhere_is_undefined_and_no_fault_of_the_model(
     assert "ndcg" in outcome.page
 
 
+def test_a_slice_of_few_queries_is_hidden_and_the_verdict_says_queries(
+    run: Callable[..., Any], some_flights: pd.DataFrame
+) -> None:
+    place = np.arange(len(some_flights))
+    few = (place >= 200) & (place < 206)
+    frame = some_flights.assign(search=place // 2, queries=np.where(few, "few", "many"))
+    ndcg = {"class_name": "NDCG", "config": {"gain_key": "late"}, "threshold": FLOOR}
+    first = {"binarize": {"top_k_list": {"values": [3]}}}
+    outcome = run(
+        [{"query_key": "search", **first, "metrics": [ndcg]}],
+        frame=frame,
+        slicing_specs=[{"feature_keys": ["queries"]}],
+        options={"min_slice_size": 4},
+    )
+    assert outcome.verdict.endswith("not judged: 1 slice with fewer than 4 queries")
+    assert "A slice with fewer than 4 rows or queries is hidden" in outcome.page
+
+
 @pytest.mark.parametrize("cluster", ["", "customer"])
 def test_the_gate_compares_rankings_over_whole_queries(
     run: Callable[..., Any], some_flights: pd.DataFrame, cluster: str

@@ -175,7 +175,9 @@ def test_a_small_slice_does_not_lead_the_ranking_but_is_in_the_table() -> None:
 
 
 def test_undefined_and_hidden_are_words_with_their_reason_and_not_zero() -> None:
-    hidden = SliceResult((("city", "Bonn"),), holds=SliceRows(rows=7), too_small=True)
+    hidden = SliceResult(
+        (("city", "Bonn"),), holds=SliceRows(rows=7), too_small="fewer than 20 rows"
+    )
     alike = SliceResult((("city", "Ulm"),), {"mae": Value(math.nan, None, "40 rows, all alike")})
     slices = [result((), 10.0, None, 90), alike, hidden]
     floor = json_format.ParseDict({"upper_bound": 9}, config_pb2.GenericValueThreshold())
@@ -184,7 +186,7 @@ def test_undefined_and_hidden_are_words_with_their_reason_and_not_zero() -> None
     table = section(html, "mae by slice")
     assert 'title="40 rows, all alike">undefined</span>' in table
     assert '7 <span class="soft">(hidden)</span>' in table
-    assert "options.min_slice_size" in table
+    assert "A slice with fewer than 20 rows is hidden (options.min_slice_size)." in table
     assert ">not judged</span>" in html
     assert "0 of 0 thresholds passed" in html
 

@@ -62,9 +62,9 @@ def judged(
     value: Value | None,
     champion: Value | None = None,
     failed: bool = False,
-    least: int = 0,
+    too_small: str = "",
 ) -> Check:
-    return _check("auc", "overall", threshold, value, champion, failed, least)
+    return _check("auc", "overall", threshold, value, champion, failed, too_small)
 
 
 @pytest.mark.parametrize("failed", [False, True])
@@ -79,8 +79,8 @@ def test_tfmas_judgement_stands_where_there_is_a_value(failed: bool) -> None:
 
 @pytest.mark.parametrize("failed", [False, True])
 def test_a_small_slice_or_an_undefined_value_neither_meets_nor_misses(failed: bool) -> None:
-    small = judged(FLOOR, Value(0.8, undefined="1 row"), failed=failed, least=20)
-    assert (small.passed, small.failed, small.not_judged) == (False, False, "fewer than 20 rows")
+    small = judged(FLOOR, Value(0.8, undefined="1 row"), failed=failed, too_small="2 rows")
+    assert (small.passed, small.failed, small.not_judged) == (False, False, "2 rows")
     undefined = judged(FLOOR, Value(math.nan, undefined="8 rows, all with label 0"), None, failed)
     assert (undefined.passed, undefined.failed) == (False, False)
     assert undefined.not_judged == "8 rows, all with label 0"
@@ -141,7 +141,7 @@ def test_checks_that_failed_come_first_then_those_not_judged_then_all_rows_befor
         failure = per_slice.failures.add(message="too low")
         failure.metric_key.CopyFrom(key.to_proto())
         failure.metric_threshold.value_threshold.lower_bound.value = 0.7
-    small = {slices[1]: 20}
+    small = {slices[1]: "fewer than 20 rows"}
     checks, corrected = judge_thresholds(config, found, validation, lambda key: key.name, small)
     assert [(check.slice, check.failed, check.passed) for check in checks] == [
         ("shop = c", True, False),
