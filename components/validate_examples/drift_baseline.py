@@ -80,7 +80,7 @@ def _baseline(
     if len(newer) == 1 and (odd := _odd_span(window, column, newer[0], distance.threshold)):
         return Baseline(proven=False, odd_span=odd)
     moved = max(earlier)
-    if len(earlier) < LEAST_DISTANCES and moved > distance.threshold:
+    if moved > distance.threshold:
         return Baseline(proven=False, note=f"it moved by {moved:.4g} before")
     return Baseline(proven=_season_known(window, distance))
 

@@ -118,16 +118,18 @@ class Window:
             for span, dataset in self.spans.items()
             if (column := dataset.columns.get(label)) is not None
         }
-        rates = {span: count_rate(column) for span, column in columns.items() if column.filled}
-        if all(rates.values()):
-            return {span: rate for span, rate in rates.items() if rate is not None}
+        filled = {span: column for span, column in columns.items() if column.filled}
+        counts = _of_all({span: count_rate(column) for span, column in filled.items()})
         examples = self.examples
-        if examples is None or not may_be_classes(list(columns.values())):
-            return {}
-        counts = {span: count_classes(span_parts(examples, span), label) for span in rates}
-        if not all(counts.values()):
-            return {}
-        return {span: count for span, count in counts.items() if count is not None}
+        if counts is not None or examples is None or not may_be_classes(list(columns.values())):
+            return counts or {}
+        parts = {span: span_parts(examples, span) for span in filled}
+        return _of_all({span: count_classes(parts[span], label) for span in filled}) or {}
+
+
+def _of_all(counts: Mapping[str, LabelCounts | None]) -> dict[str, LabelCounts] | None:
+    known = {span: count for span, count in counts.items() if count is not None}
+    return known if len(known) == len(counts) else None
 
 
 def span_parts(examples: Examples, span: str) -> list[SpanPart]:

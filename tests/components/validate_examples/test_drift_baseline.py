@@ -205,12 +205,13 @@ def test_the_report_says_why_a_column_beyond_its_threshold_passes(judge_anew):
 
 @pytest.fixture(scope="module")
 def letters():
-    """By letter, 100 rows that all have it."""
+    """By letter, 100 rows that all have it; by `95`, some of which have A; `1` and `0`: few numbers, and no column."""
+    rows = {letter: {"x": [letter] * 100} for letter in "ABCDE"}
+    rows |= {str(share): {"x": ["F"] * share + ["A"] * (100 - share)} for share in (94, 95)}
+    rows |= {"1": {"x": [1.0] * 10}, "0": {"other": ["A"] * 100}}
     return {
-        letter: Dataset(
-            tfdv.generate_statistics_from_dataframe(pd.DataFrame({"x": [letter] * 100}))
-        )
-        for letter in "ABCDE"
+        letter: Dataset(tfdv.generate_statistics_from_dataframe(pd.DataFrame(columns)))
+        for letter, columns in rows.items()
     }
 
 
@@ -218,16 +219,18 @@ def letters():
 def habit(letters):
     """A function that gives the habit of a column whose spans have one letter each, such as `AAB`."""
 
-    def go(spans, value=1.0, history=(), chosen=False, season=True, newer=1):
+    def go(
+        spans, value=1.0, history=(), chosen=False, season=True, newer=1, sides="DE", relatives=""
+    ):
         window = SimpleNamespace(
             spans={str(i): letters[letter] for i, letter in enumerate(spans, 1)},
             index=SimpleNamespace(newest=str(len(spans))),
-            relatives={},
+            relatives={f"earlier {i}": letters[one] for i, one in enumerate(relatives)},
             has_same_season=season,
         )
         far = Distance(L_INFINITY, value, 0.1, chosen)
         before = [{"x": Distance(L_INFINITY, one, 0.1, chosen=False)} for one in history]
-        sides = letters["D"].columns, letters["E"].columns
+        sides = letters[sides[0]].columns, letters[sides[1]].columns
         names = list(window.spans)[-newer:] if newer else []
         return find_baselines(window, Comparison({"x": far}, before), sides, names).get("x")
 
@@ -310,3 +313,38 @@ def test_a_threshold_that_somebody_set_has_no_habit_and_at_it_there_is_none(habi
     assert habit("BABAB", chosen=True, history=[0.5]) == Baseline()
     assert habit("BABAB", 0.1, history=[0.5]) is None
     assert habit("BABAB", 0.1001, history=[0.5]) is not None
+
+
+def test_what_chance_may_explain_is_usual(habit):
+    assert habit("AB", sides="AA").normal == "within chance for samples of this size"
+    # Without the column on both sides, in one type, nothing is known of chance.
+    for sides in ("0A", "A0", "00", "1A", "A1"):
+        assert habit("AB", 0.15, sides=sides) == Baseline(proven=False)
+
+
+def test_the_same_weekday_before_the_window_counts_for_the_newest_span_alone(habit):
+    recurs = "earlier spans had the same values"
+    assert habit("AAB", history=[0.5], relatives="BB").normal == recurs
+    assert habit("AAB", history=[0.5], relatives="B").normal == ""
+    assert habit("ABB", newer=2, history=[0.5], relatives="BB").normal == ""
+
+
+def test_a_column_that_is_new_has_no_earlier_values(habit):
+    for history in ([0.5], [0.5, 0.5, 0.5]):
+        assert habit("AB0", history=history).normal == ""
+    assert habit("A0BC").normal == "no two spans have values in common"
+    assert habit("A0C").normal == ""
+
+
+@pytest.mark.parametrize(("almost", "is_disjoint"), [("95", True), ("94", False), ("1", False)])
+def test_spans_with_one_value_in_twenty_in_common_hardly_meet(habit, almost, is_disjoint):
+    # Text and numbers can't be measured, which is no distance.
+    assert bool(habit(["A", almost, "C"]).normal) is is_disjoint
+
+
+def test_of_two_newer_spans_neither_shows_an_odd_one_or_what_came_back(habit):
+    assert habit("ABAC", newer=2, history=[1.0]) == Baseline(
+        proven=False, note="it moved by 1 before"
+    )
+    assert habit("ABAAC", newer=2, history=[0.1, 0.1, 0.1]).proven
+    assert habit("AB", history=[1.0]).odd_span == ""

@@ -15,7 +15,11 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.features import raw_features
 from retrainer.components.lib.statistics.dataset import Dataset
 from retrainer.components.validate_examples import validate as work
-from retrainer.components.validate_examples.schema_inference import infer_schema
+from retrainer.components.validate_examples.schema_inference import (
+    drop_domains,
+    infer_schema,
+    widen_types,
+)
 from retrainer.components.validate_examples.settings import parse_settings
 
 
@@ -366,3 +370,156 @@ def test_a_wrong_setting_is_named(settings, reason):
     with pytest.raises(RetrainerError) as error:
         parse_settings(**settings)
     assert reason in str(error.value)
+
+
+def dataset(**columns):
+    return Dataset(tfdv.generate_statistics_from_dataframe(pd.DataFrame(columns)))
+
+
+def widened(**newer):
+    """The schema of whole numbers from 0 to 9, the label among them, after newer rows."""
+    whole = list(range(10)) * 10
+    rows = dataset(x=whole, y=whole, flag=[0, 1] * 50, text=["a", "b"] * 50)
+    schema = infer_schema(rows, [rows], ["y", "flag"], (), 0.99)
+    widen_types(schema, dataset(**newer), ["y", "flag"])
+    return {feature.name: feature for feature in schema.feature}
+
+
+def gaps(count, rows=100):
+    return pd.array([None] * count + [1] * (rows - count), dtype="Int64")
+
+
+def test_fractions_of_newer_rows_make_a_number_of_whole_ones():
+    known = widened(x=[0.5, 1.0], y=[0.5, 1.0], flag=[0.5, 1.0], text=["a", "b"])
+    types = {name: schema_pb2.FeatureType.Name(one.type) for name, one in known.items()}
+    assert types == {"x": "FLOAT", "y": "FLOAT", "flag": "INT", "text": "BYTES"}
+    assert known["x"].WhichOneof("domain_info") == "float_domain"
+    assert (known["x"].float_domain.min, known["x"].presence.min_fraction) == (0, 0.9)
+    # The range of a label is not inferred.
+    assert known["y"].WhichOneof("domain_info") is None
+    assert known["y"].presence.min_fraction == 0.9
+    assert (known["flag"].int_domain.max, known["flag"].presence.min_fraction) == (1, 1)
+
+
+@pytest.mark.parametrize(("missing", "required"), [(0, 1), (1, 0.891), (5, 0.855), (6, 1)])
+def test_integers_may_be_missing_where_few_newer_ones_are(missing, required):
+    known = widened(x=gaps(missing), y=gaps(missing), flag=gaps(missing))
+    assert known["x"].type == schema_pb2.INT
+    assert known["x"].presence.min_fraction == required
+    assert known["x"].int_domain.HasField("min")
+    assert [known[label].presence.min_fraction for label in ("y", "flag")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "newer", [{"x": ["a", "b"]}, {"x": [None] * 2, "z": [1.5] * 2}, {"z": [1]}]
+)
+def test_newer_rows_without_numbers_widen_nothing(newer):
+    known = widened(**newer)
+    assert (known["x"].type, known["x"].presence.min_fraction) == (schema_pb2.INT, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "low", "inferred"),
+    [
+        ([0.5, 1.0], "float_domain", 0, True),
+        ([-0.5, 1.0], None, None, False),
+        ([0.0, 1.5], "float_domain", 0, True),
+        ([0, 5], "int_domain", 0, True),
+        ([0, 1], "int_domain", 0, True),
+        ([-1, 5], None, None, False),
+        ([float("nan")] * 2, None, None, False),
+    ],
+)
+def test_a_range_from_0_is_inferred_where_no_number_is_negative(values, kind, low, inferred):
+    rows = dataset(x=values * 10, y=[0, 1] * 10)
+    schema = infer_schema(rows, [rows], ["y"], (), 0.99)
+    known = {feature.name: feature for feature in schema.feature}
+    label = known["y"].int_domain
+    assert (label.min, label.max, list(known["y"].annotation.tag)) == (0, 1, [])
+    if "x" not in known:
+        assert kind is None
+        return
+    feature = known["x"]
+    assert feature.WhichOneof("domain_info") == kind
+    assert bool(list(feature.annotation.tag)) is inferred
+    if kind:
+        assert getattr(feature, kind).min == low
+        assert not getattr(feature, kind).HasField("max")
+
+
+@pytest.mark.parametrize("label", [[0, 2], [1, 1], [0.0, 1.0], [-1, 1]])
+def test_another_label_has_no_range(label):
+    rows = dataset(y=label * 10)
+    (feature,) = infer_schema(rows, [rows], ["y"], (), 0.99).feature
+    assert feature.WhichOneof("domain_info") is None
+    assert not feature.annotation.tag
+
+
+@pytest.mark.parametrize(
+    ("spans", "has_domain"),
+    [
+        (("ab", "ab"), True),
+        # The later span has others, in 2 of 100 rows, and in 1.
+        (("ab", "ab" * 49 + "cc"), False),
+        (("ab", "ab" * 49 + "ac"), True),
+        # What the earlier span alone had is known.
+        (("abc", "ab"), True),
+        (("a", "b", "ab"), False),
+        (("", "ab"), True),
+    ],
+)
+def test_a_domain_has_values_that_earlier_spans_had(spans, has_domain):
+    cells = [list(one * (100 // len(one) if one else 0))[:100] for one in spans]
+    whole = dataset(x=[cell for one in cells for cell in one], y=1)
+    parts = [dataset(x=one, y=[1] * len(one)) if one else dataset(y=[1]) for one in cells]
+    schema = infer_schema(whole, parts, ["y"], (), 0.99)
+    assert [one.name for one in schema.feature if one.HasField("domain")] == ["x"] * has_domain
+
+
+@pytest.mark.parametrize(
+    ("values", "has_domain"),
+    [
+        (["2024-01-01", "2024-01-02T10:00:00Z"], False),
+        (["0012", "3.5"], False),
+        (["2024-01-01", "never"], True),
+        (["1 a", "2 b"], True),
+    ],
+)
+def test_dates_and_numbers_have_no_domain(values, has_domain):
+    rows = dataset(x=values * 50, y=1)
+    schema = infer_schema(rows, [rows], ["y"], (), 0.99)
+    assert [one.name for one in schema.feature if one.HasField("domain")] == ["x"] * has_domain
+
+
+@pytest.mark.parametrize(
+    ("cells", "count", "fraction"),
+    [
+        ([1.5] * 10, 1, 0.9),
+        ([1.5] * 9 + [None], 1, 0.81),
+        ([1.5] * 2 + [None], 1, 0.6),
+        (["a"] * 1 + [None] * 6, 1, 0.128),
+        ([1] * 10, 1, 1),
+        (pd.array([1] * 9 + [None], dtype="Int64"), 1, 0.81),
+    ],
+)
+def test_a_tenth_more_may_be_missing_than_now(cells, count, fraction):
+    rows = dataset(x=cells, y=[1] * len(cells))
+    (presence,) = (
+        one.presence for one in infer_schema(rows, [rows], ["y"], (), 0.99).feature if one.name == "x"
+    )  # fmt: skip
+    assert (presence.min_count, presence.min_fraction) == (count, fraction)
+
+
+def test_two_columns_of_one_domain_keep_it_while_one_of_them_uses_it():
+    schema = text_format.Parse(
+        """
+        feature { name: "a" domain: "shared" } feature { name: "b" domain: "shared" }
+        feature { name: "c" domain: "own" }
+        string_domain { name: "shared" } string_domain { name: "own" }
+        """,
+        schema_pb2.Schema(),
+    )
+    a, b, c = schema.feature
+    for dropped, left in (([], ["shared", "own"]), ([a], ["shared", "own"]), ([b, c], [])):
+        drop_domains(schema, dropped)
+        assert [domain.name for domain in schema.string_domain] == left
