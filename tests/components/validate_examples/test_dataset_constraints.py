@@ -6,8 +6,8 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from retrainer.components.lib.dataset import Dataset
-from retrainer.components.lib.statistics_artifact import StatisticsIndex
+from retrainer.components.lib.statistics.dataset import Dataset
+from retrainer.components.lib.statistics.statistics_artifact import StatisticsIndex
 from retrainer.components.validate_examples.dataset_constraints import (
     dataset_anomalies,
     dataset_findings,

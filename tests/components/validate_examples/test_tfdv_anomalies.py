@@ -8,7 +8,7 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
-from retrainer.components.lib.dataset import Dataset
+from retrainer.components.lib.statistics.dataset import Dataset
 from retrainer.components.validate_examples.tfdv_anomalies import anomaly_findings
 from retrainer.components.validate_examples.window import Subject
 

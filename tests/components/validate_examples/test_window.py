@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
 
-from retrainer.components.lib.dataset import Dataset
 from retrainer.components.lib.examples import Examples, SpanPart
-from retrainer.components.lib.statistics_artifact import StatisticsIndex
+from retrainer.components.lib.statistics.dataset import Dataset
+from retrainer.components.lib.statistics.statistics_artifact import StatisticsIndex
 from retrainer.components.validate_examples import window as work
 from retrainer.components.validate_examples.label_classes import LabelCounts
 from retrainer.components.validate_examples.window import Window, span_parts
