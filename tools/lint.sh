@@ -15,7 +15,7 @@ status=0
 .venv/bin/mypy tools/*.py tools/deploy/*.py bench/*.py || status=1
 # Apart, because each bench has a run.py.
 .venv/bin/mypy bench/trigger/*.py || status=1
-.venv/bin/mypy bench/serve_log/*.py || status=1
+MYPYPATH=bench/serve_log .venv/bin/mypy bench/serve_log/*.py || status=1
 MYPYPATH=bench/data .venv/bin/mypy bench/data/*.py || status=1
 PYTHONPATH=.mypy_links .venv/bin/lint-imports || status=1
 MYPYPATH=tools/mutation .venv/bin/mypy tools/mutation/*.py tools/mutation/hook/*.py || status=1

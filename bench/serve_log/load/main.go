@@ -5,7 +5,8 @@
 // With -serve it is the model server itself: it answers each predict request after a pause, as TensorFlow Serving does.
 // Both share a core with the bench's bucket, so both are made to use little of it.
 //
-// Prints one JSON object: for each address its statuses, its latencies, and whether every answer was the expected one.
+// Prints one JSON object: for each address its statuses, when each request was due and how long it took, and whether every
+// answer was the expected one.
 package main
 
 import (
@@ -15,30 +16,23 @@ import (
 	"log"
 	"math/rand"
 	"os"
-	"sort"
 	"strings"
 	"sync"
 	"time"
 )
 
+// report has a place in both lists for each request; the first is in microseconds since 1970.
 type report struct {
-	Sent     int64            `json:"sent"`
-	Statuses map[string]int64 `json:"statuses"`
-	Wrong    int64            `json:"wrong_answers"`
-	P50Ms    float64          `json:"p50_ms"`
-	P90Ms    float64          `json:"p90_ms"`
-	P99Ms    float64          `json:"p99_ms"`
-	P999Ms   float64          `json:"p999_ms"`
-	MaxMs    float64          `json:"max_ms"`
+	Statuses  map[string]int64 `json:"statuses"`
+	Wrong     int64            `json:"wrong_answers"`
+	Dues      []int64          `json:"due_us"`
+	Latencies []int64          `json:"latency_us"`
 }
 
 type target struct {
-	url       string
-	mutex     sync.Mutex
-	latencies []time.Duration
-	statuses  map[string]int64
-	wrong     int64
-	sent      int64
+	report
+	url   string
+	mutex sync.Mutex
 }
 
 func main() {
@@ -61,7 +55,7 @@ func main() {
 		if _, err := fmt.Sscan(rate, &perSecond); err != nil || !found {
 			log.Fatalf("%q is not rate@url", one)
 		}
-		t := &target{url: url, statuses: map[string]int64{}}
+		t := &target{url: url, report: report{Statuses: map[string]int64{}}}
 		targets = append(targets, t)
 		waiting.Add(1)
 		go func() {
@@ -72,7 +66,7 @@ func main() {
 	waiting.Wait()
 	reports := map[string]report{}
 	for _, t := range targets {
-		reports[t.url] = t.report()
+		reports[t.url] = t.report
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(reports); err != nil {
 		log.Fatal(err)
@@ -96,46 +90,25 @@ func (t *target) run(bodies [][]byte, rate, seconds float64) {
 			defer waiting.Done()
 			status, content, err := connections.post(requests[number%len(requests)])
 			if err != nil {
-				t.count("no answer", false, time.Since(due))
+				t.count("no answer", false, due)
 				return
 			}
-			t.count(fmt.Sprint(status), string(content) == answer, time.Since(due))
+			t.count(fmt.Sprint(status), string(content) == answer, due)
 		}()
 	}
 	waiting.Wait()
 }
 
-func (t *target) count(status string, right bool, latency time.Duration) {
+func (t *target) count(status string, right bool, due time.Time) {
+	latency := time.Since(due)
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	t.sent++
-	t.statuses[status]++
+	t.Statuses[status]++
 	if !right {
-		t.wrong++
+		t.Wrong++
 	}
-	t.latencies = append(t.latencies, latency)
-}
-
-func (t *target) report() report {
-	sort.Slice(t.latencies, func(i, j int) bool { return t.latencies[i] < t.latencies[j] })
-	return report{
-		Sent:     t.sent,
-		Statuses: t.statuses,
-		Wrong:    t.wrong,
-		P50Ms:    t.quantile(0.5),
-		P90Ms:    t.quantile(0.9),
-		P99Ms:    t.quantile(0.99),
-		P999Ms:   t.quantile(0.999),
-		MaxMs:    t.quantile(1),
-	}
-}
-
-func (t *target) quantile(share float64) float64 {
-	if len(t.latencies) == 0 {
-		return 0
-	}
-	duration := t.latencies[int(share*float64(len(t.latencies)-1))]
-	return float64(duration.Microseconds()) / 1000
+	t.Dues = append(t.Dues, due.UnixMicro())
+	t.Latencies = append(t.Latencies, latency.Microseconds())
 }
 
 // makeBodies makes requests of different rows, so that a log of them compresses as real ones do.
