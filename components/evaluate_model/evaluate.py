@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
@@ -12,13 +12,14 @@ from ..lib.examples import EVAL, TRAIN, Examples
 from ..lib.library_output import written_locally
 from ..lib.progress import progress
 from ..lib.report.page import place_of
-from ..lib.saved_models.saved_model import load_model
+from ..lib.saved_models.saved_model import Model, load_model
 from ..lib.uris import join, write_atomic
 from ..lib.verdicts import Blessing, Champion
 from ..lib.words import name_spans
 from .champion_comparison import (
     ALL_ROWS,
     ChampionUnfitError,
+    Comparison,
     empty_columns,
     judge_in_part,
     without_champion,
@@ -27,9 +28,9 @@ from .champion_comparison import (
 from .champion_policy import apply_policy, compare_by_policy
 from .evidence.settings import GateSettings, Otherwise
 from .fitness import ChallengerUnfitError
-from .gate import add_evidence, add_prediction_checks
+from .gate import Verdict, add_evidence, add_prediction_checks
 from .many_slices import describe_many
-from .measurement import Measurement
+from .measurement import Measured, Measurement
 from .output_rows import label_words
 from .plot_data import ModelPlots, merge_plot_data
 from .predict import BATCH_ROWS, CHALLENGER
@@ -88,21 +89,11 @@ def evaluate(
     examples = Examples.read(examples_path)
     champion = Champion.read(champion_path)
     progress("loading the models")
-    loaded = {CANDIDATE: load_model(model_path, CHALLENGER)}
-    uris = {CANDIDATE: model_path}
-    broken = ""
-    if champion.uri is not None:
-        try:
-            loaded[BASELINE] = load_model(champion.uri, champion.name)
-            uris[BASELINE] = champion.uri
-        except RetrainerError as error:
-            if settings.champion.broken == Otherwise.FAIL:
-                raise
-            broken = str(error)
+    loaded = _load(model_path, champion, settings.champion.broken)
     digest = digest_folder(model_path)
     measurement = Measurement(
-        loaded,
-        uris,
+        loaded.models,
+        loaded.uris,
         {CANDIDATE: f"challenger, digest {digest}", BASELINE: champion.name},
         metrics_specs,
         slicing_specs,
@@ -112,9 +103,115 @@ def evaluate(
         batch_rows,
         settings,
     )
-    champion_model = loaded.get(BASELINE)
-    comparison = compare_by_policy(examples, champion, champion_model, settings.champion, broken)
-    blessing = Blessing(
+    blessing = _open_blessing(examples, champion, digest)
+    try:
+        judgement = _judge(measurement, loaded, examples, champion, evaluation_path)
+    except ChallengerUnfitError as unfit:
+        facts = _facts(examples, digest, training)
+        return write_refusal(
+            unfit.reasons, blessing, champion, facts, evaluation_path, blessing_path, report_path
+        )
+    if log_metric is not None:
+        for name, value in _overall_metrics(judgement.measured.evaluation).items():
+            log_metric(name, value)
+    facts = _facts(judgement.comparison.examples, digest, training)
+    page = _render(judgement, examples, facts, place_of(report_path))
+    write_atomic(report_path, page)
+    _write_blessing(judgement, blessing, blessing_path)
+    return judgement.verdict.sentence
+
+
+class _Loaded(NamedTuple):
+    """The models.
+
+    Attributes:
+        models: Those that load, by TFMA's name.
+        uris: Where each of them is.
+        broken: Why the champion does not load; empty if it does, or there is none.
+    """
+
+    models: Mapping[str, Model]
+    uris: Mapping[str, str]
+    broken: str
+
+
+class _Judgement(NamedTuple):
+    """What the challenger was measured to be, and the verdict.
+
+    Attributes:
+        measured: The models on the rows that both answer.
+        everything: The challenger on all rows.
+        comparison: How the champion was compared.
+        verdict: The verdict, by all that is asked.
+        remarks: What else whoever reads the verdict must know.
+    """
+
+    measured: Measured
+    everything: Measured
+    comparison: Comparison
+    verdict: Verdict
+    remarks: Sequence[str]
+
+
+def _load(model_path: str, champion: Champion, if_broken: Otherwise) -> _Loaded:
+    models = {CANDIDATE: load_model(model_path, CHALLENGER)}
+    uris = {CANDIDATE: model_path}
+    if champion.uri is None:
+        return _Loaded(models, uris, "")
+    try:
+        models[BASELINE] = load_model(champion.uri, champion.name)
+    except RetrainerError as error:
+        if if_broken == Otherwise.FAIL:
+            raise
+        return _Loaded(models, uris, str(error))
+    uris[BASELINE] = champion.uri
+    return _Loaded(models, uris, "")
+
+
+def _judge(
+    measurement: Measurement,
+    loaded: _Loaded,
+    examples: Examples,
+    champion: Champion,
+    evaluation_path: str,
+) -> _Judgement:
+    """Measure the models and judge the challenger.
+
+    Raises:
+        ChallengerUnfitError: If no metric takes the challenger's predictions.
+    """
+    policy = measurement.gate.champion
+    champion_model = loaded.models.get(BASELINE)
+    comparison = compare_by_policy(examples, champion, champion_model, policy, loaded.broken)
+    with written_locally(evaluation_path, EVAL_CONFIG_FILE) as results:
+        try:
+            measured = measurement.measure(comparison.examples, comparison.champion, results)
+        except ChampionUnfitError as unfit:
+            comparison = without_champion(examples, champion, str(unfit))
+            measured = measurement.measure(examples, comparison.champion, results)
+        if measured.silent:
+            comparison = without_silent_rows(comparison, measured.silent)
+        everything, verdict = measured, measured.verdict
+        if comparison.is_partial:
+            alone = replace(champion, uri=None)
+            everything = measurement.measure(examples, alone, join(results, ALL_ROWS))
+            verdict = judge_in_part(measured.evaluation, champion, everything.evaluation)
+    verdict = add_evidence(verdict, measured.evidence, champion.name)
+    verdict = add_prediction_checks(verdict, measured.predictions)
+    verdict = apply_policy(verdict, champion, champion_model, examples, comparison, policy)
+    possible = (
+        empty_columns(examples, loaded.models[CANDIDATE]),
+        *comparison.remarks,
+        describe_many(measured.evaluation.slices),
+    )
+    remarks = [remark for remark in possible if remark]
+    verdict = replace(verdict, summary="; ".join([verdict.summary, *remarks]))
+    return _Judgement(measured, everything, comparison, verdict, remarks)
+
+
+def _open_blessing(examples: Examples, champion: Champion, digest: str) -> Blessing:
+    """Return what a blessing says of model and data, without a verdict."""
+    return Blessing(
         False,
         (),
         "",
@@ -126,87 +223,61 @@ def evaluate(
         rows={split: examples.rows(split) for split in (TRAIN, EVAL)},
         data_digest=examples.digest,
     )
-    try:
-        with written_locally(evaluation_path, EVAL_CONFIG_FILE) as results:
-            try:
-                done = measurement.measure(comparison.examples, comparison.champion, results)
-            except ChampionUnfitError as unfit:
-                comparison = without_champion(examples, champion, str(unfit))
-                done = measurement.measure(examples, comparison.champion, results)
-            if done.silent:
-                comparison = without_silent_rows(comparison, done.silent)
-            evaluation, verdict = done.evaluation, done.verdict
-            whole = done
-            if comparison.is_partial:
-                alone = replace(champion, uri=None)
-                whole = measurement.measure(examples, alone, join(results, ALL_ROWS))
-                verdict = judge_in_part(evaluation, champion, whole.evaluation)
-    except ChallengerUnfitError as unfit:
-        return write_refusal(
-            unfit.reasons,
-            blessing,
-            champion,
-            _facts(examples, digest, training),
-            evaluation_path,
-            blessing_path,
-            report_path,
-        )
-    verdict = add_evidence(verdict, done.evidence, champion.name)
-    verdict = add_prediction_checks(verdict, done.predictions)
-    verdict = apply_policy(
-        verdict, champion, champion_model, examples, comparison, settings.champion
+
+
+def _write_blessing(judgement: _Judgement, blessing: Blessing, path: str) -> None:
+    """Write the blessing, and beside it what the verdict was made from; the blessing itself last."""
+    measured, everything, verdict = (
+        judgement.measured,
+        judgement.everything,
+        judgement.verdict,
     )
-    remarks = [*comparison.remarks]
-    if remark := empty_columns(examples, loaded[CANDIDATE]):
-        remarks.insert(0, remark)
-    if remark := describe_many(evaluation.slices):
-        remarks.append(remark)
-    if remarks:
-        verdict = replace(verdict, summary="; ".join([verdict.summary, *remarks]))
-    for name, value in _overall_metrics(evaluation).items():
-        if log_metric is not None:
-            log_metric(name, value)
-    against = comparison.champion
-    facts = {
-        **_facts(comparison.examples, digest, training),
-        "Slices": len(evaluation.slices),
-        "Compared with": "; ".join([against.name if against.exists else against.absence, *remarks]),
-        "Computed": done.how,
-    }
-    shown = {
+    against = judgement.comparison.champion
+    write_checks(path, measured.evaluation.checks, measured.evidence, measured.predictions, against)
+    compared = against.version if against.exists else None
+    summarize(everything.evaluation, verdict.sentence, compared).write(path)
+    if everything.judged is not None:
+        everything.judged.write(path)
+    replace(
+        blessing, blessed=verdict.blessed, reasons=verdict.listed, verdict=verdict.sentence
+    ).write(path)
+
+
+def _render(
+    judgement: _Judgement, examples: Examples, facts: Mapping[str, object], place: str
+) -> str:
+    measured, against = judgement.measured, judgement.comparison.champion
+    evaluation = measured.evaluation
+    who = {CANDIDATE: "challenger", **({BASELINE: "champion"} if against.exists else {})}
+    plots = {
         label_words(examples, output): {
-            who: merge_plot_data(
-                done.plots.get(output, {}).get(name, ModelPlots()),
-                evaluation.plots.get(output, {}).get(who, ModelPlots()),
+            name: merge_plot_data(
+                measured.plots.get(output, {}).get(model, ModelPlots()),
+                evaluation.plots.get(output, {}).get(name, ModelPlots()),
             )
-            for name, who in ((CANDIDATE, "challenger"), (BASELINE, "champion"))
-            if name == CANDIDATE or against.exists
+            for model, name in who.items()
         }
         for output in examples.outputs
     }
     label = label_words(examples, next(iter(examples.outputs)))
-    page = render(
+    name = against.name if against.exists else against.absence
+    return render(
         evaluation,
-        verdict,
+        judgement.verdict,
         against,
-        facts,
-        done.config,
-        shown.pop(label),
+        {
+            **facts,
+            "Slices": len(evaluation.slices),
+            "Compared with": "; ".join([name, *judgement.remarks]),
+            "Computed": measured.how,
+        },
+        measured.config,
+        plots.pop(label),
         label,
-        place_of(report_path),
-        done.evidence,
-        shown,
+        place,
+        measured.evidence,
+        plots,
     )
-    write_atomic(report_path, page)
-    write_checks(blessing_path, evaluation.checks, done.evidence, done.predictions, against)
-    compared = against.version if against.exists else None
-    summarize(whole.evaluation, verdict.sentence, compared).write(blessing_path)
-    if whole.judged is not None:
-        whole.judged.write(blessing_path)
-    replace(
-        blessing, blessed=verdict.blessed, reasons=verdict.listed, verdict=verdict.sentence
-    ).write(blessing_path)
-    return verdict.sentence
 
 
 def _overall_metrics(evaluation: Evaluation) -> dict[str, float]:
