@@ -229,8 +229,8 @@ def _check_columns(there: set[str], settings: LabelSettings, where: str) -> None
         hint = did_you_mean(name, sorted(there))
         raise RetrainerError(
             f"the labels in '{where}' have no column '{name}' ({setting}).{hint} They have: "
-            f"{', '.join(sorted(there)) or 'none'}. Name the column that holds it, or rename it in "
-            "monitoring.labels.columns."
+            f"{', '.join(sorted(there)) or 'none'}. Name the column that holds it, or rename or "
+            "make it in monitoring.labels.columns: data.columns holds for the training data alone."
         )
 
 

@@ -52,14 +52,22 @@ from docker.models.containers import ContainerCollection
 from kfp.components import load_component_from_file
 from retrainer.pipelines.cli.main import cli
 
-# The runner hands no options of a container on.
-run = ContainerCollection.run
-ContainerCollection.run = lambda self, **options: run(self, **options, **{RESTRICTED_OPTIONS!r})
+# The runner hands no options of a container on, and leaves its containers behind.
+run, started = ContainerCollection.run, []
 
+def run_restricted(self, **options):
+    started.append(run(self, **options, **{RESTRICTED_OPTIONS!r}))
+    return started[-1]
+
+ContainerCollection.run = run_restricted
 compiled = {str(project / "pipeline.yaml")!r}
 cli(["compile", {str(project)!r}, "-o", compiled], standalone_mode=False)
 kfp.local.init(runner=kfp.local.DockerRunner(), pipeline_root={str(project)!r})
-load_component_from_file(compiled)()
+try:
+    load_component_from_file(compiled)()
+finally:
+    for container in started:
+        container.remove(force=True, v=True)
 """
     done = subprocess.run(
         [sys.executable, "-c", script],

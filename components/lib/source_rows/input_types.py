@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from ..features import STRING
 from .column_types import ColumnType
 
+_TEXTS = (ColumnType.TEXT, ColumnType.LIST)
+
 
 def types_of_inputs(
     kinds: Mapping[str, str], declared: Mapping[str, ColumnType]
@@ -14,12 +16,12 @@ def types_of_inputs(
     Args:
         kinds: What the model takes: `int64`, `float32`, `string` and so on, by column.
         declared: What the schema and the settings declare. It counts unless the model takes text and it says numbers,
-            or the other way round.
+            or the other way round. A list is text: examples hold it as JSON.
     """
     types = {}
     for name, kind in kinds.items():
         known = declared.get(name)
-        fits = known is not None and (known == ColumnType.TEXT) == (kind == STRING)
+        fits = known is not None and (known in _TEXTS) == (kind == STRING)
         types[name] = known if known is not None and fits else _type_of(kind)
     return types
 

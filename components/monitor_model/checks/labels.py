@@ -1,10 +1,12 @@
 """Signals on the labels: which share of the predictions has one in time, and whether some cases get none."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from ...lib.monitoring.maturity import Difference, find_differences, is_all_due, measure_maturity
 from ...lib.monitoring.signals import Kind, Outcome, Signal
 from ...lib.predictions.joined_sets import JoinedSet
+from ...lib.predictions.prediction_sets import PREDICT_BATCH
 from ...lib.words import percent
 from ..look import Look
 
@@ -48,8 +50,9 @@ def why_immature(look: Look, joined: JoinedSet) -> str:
 def mature_sets(look: Look) -> tuple[list[JoinedSet], str]:
     """Return the spans since the champion came into service whose labels can be judged on.
 
-    Answers to broken data say nothing of the model, so those spans are left out: their labels come when the data is
-    whole again, and would start a retrain for a breakage that is over.
+    A span that ended before is among them if the champion scored it since, as batch prediction does. Answers to broken
+    data say nothing of the model, so those spans are left out: their labels come when the data is whole again, and
+    would start a retrain for a breakage that is over.
 
     Returns:
         The spans, oldest first, and why the newest whose labels are due is not among them; empty if it is.

@@ -241,6 +241,19 @@ def test_columns_are_renamed_made_kept_and_hashed_as_for_training(project, tmp_p
     assert (row["status"], row["input_status"]) == ("ok", "late")
 
 
+@pytest.mark.parametrize("made", [False, True], ids=["in the source", "made of a text"])
+def test_a_column_of_lists_is_the_json_that_training_stored(project, made):
+    lists = pa.array(["ÅÄ;UA", None] if made else [["ÅÄ", "UA"], None])
+    name = "carriers" if made else "carrier"
+    table = pa.table({"id": [7, 8], name: lists, "hour": [5, 5], "distance": [1.0, 2.0]})
+    pq.write_table(table, project.inbox / "1.parquet")
+    split = {"carrier": {"split_pattern": ["carriers", {"value": ";"}]}}
+    options = {"columns": split} if made else {"types": {"carrier": "list"}}
+    scored = table_of(project.predict("{span}.parquet", **options))
+    assert scored["carrier"].to_pylist() == ['["ÅÄ", "UA"]', None]
+    assert scored["prediction"].to_pylist() == [6.0, 7.0]
+
+
 def test_a_type_that_a_later_row_shows_holds_for_all(project):
     rows = [f"{number},UA,1,1,x\n" for number in range(400_000)]
     project.span("1.csv", HEADER + "".join(rows) + "no number,UA,1,1,x\n")

@@ -44,6 +44,12 @@ def test_a_model_as_good_as_the_gate_measured_is_ok_and_each_span_counts_once(wo
     assert found["share of labels"].outcome == Outcome.OK
 
 
+def test_spans_before_the_champion_count_if_it_scored_them_since(world):
+    before = world.serve(-3, scored=START - timedelta(days=1))
+    since = world.serve(-2, scored=START)
+    assert world.look(-2)["log_loss"].evidence["spans"] == [since] != [before]
+
+
 def test_a_model_that_got_worse_is_found_and_clears_when_it_is_good_again(world):
     for day in range(2):
         world.serve(day)
