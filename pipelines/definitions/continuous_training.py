@@ -202,6 +202,15 @@ def continuous_training(loaded: LoadedConfig) -> Any:
         store: str = config.store,
         allow_older: str = "false",
     ) -> None:
+        """Retrain on the newest spans.
+
+        Args:
+            span: Name of the newest span to use; `latest` for the newest there is.
+            pattern: Where the data is, with `{span}` in it.
+            store: URI of the store.
+            allow_older: `true` for a span that is older than the newest that the champion has seen; `false` stops the
+                run then.
+        """
         with notified(loaded, store, "train"):
             train(span, pattern, store, allow_older)
 

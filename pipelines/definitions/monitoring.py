@@ -76,6 +76,12 @@ def monitoring(loaded: LoadedConfig) -> Any:
         name=loaded.pipeline_name, description="Monitoring of what serves, compiled by retrainer."
     )
     def pipeline(store: str = config.store, now: str = "") -> None:
+        """Judge what serves.
+
+        Args:
+            store: URI of the store.
+            now: Time to judge as of, in ISO 8601; empty for the clock's.
+        """
         with notified(loaded, store, "monitor"):
             before = [task for task in [ingest(store, now)] if task is not None]
             joined = join(store, now, *before)

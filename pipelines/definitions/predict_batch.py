@@ -61,6 +61,14 @@ def predict_batch(loaded: LoadedConfig) -> Any:
         store: str = config.store,
         model: str = own.model,
     ) -> None:
+        """Score spans.
+
+        Args:
+            span: Name of the newest span to score; `latest` for the newest there is.
+            pattern: Where the rows are, with `{span}` in it.
+            store: URI of the store.
+            model: `champion`, or the number of a version in the registry.
+        """
         with notified(loaded, store, "score"):
             score(span, pattern, store, model)
 

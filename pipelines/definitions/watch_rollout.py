@@ -45,6 +45,11 @@ def watch_rollout(loaded: LoadedConfig) -> Any:
         name=loaded.pipeline_name, description="A look at a rollout, compiled by retrainer."
     )
     def pipeline(store: str = config.store) -> None:
+        """Look at a rollout.
+
+        Args:
+            store: URI of the store.
+        """
         with notified(loaded, store, "watch"):
             look(store)
 

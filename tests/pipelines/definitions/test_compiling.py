@@ -4,6 +4,8 @@ import dataclasses
 import sys
 from types import ModuleType
 
+import pytest
+import yaml
 from kfp import dsl
 
 from retrainer.components import resolve_champion
@@ -39,3 +41,23 @@ def test_a_new_pipeline_takes_a_module_and_a_line_of_the_list(tmp_path, monkeypa
     assert compiled.spec["pipelineInfo"]["name"] == compiled.name
     assert "ingest-spans" in read_spec(compiling.compile_spec(loaded)).tasks
     assert dataclasses.replace(other, pipeline=loaded.pipeline) == loaded
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_the_services_show_what_each_parameter_is(tmp_path, pipeline):
+    init_project(tmp_path)
+    file = tmp_path / "retrain.yaml"
+    others = {
+        "store": "gs://acme/store",
+        "predict": {},
+        "monitoring": {},
+        "serving": {
+            "deploy": {"kserve": {"service": "orders"}},
+            "rollout": {"observations": "logs/*.parquet"},
+        },
+    }
+    file.write_text(file.read_text() + yaml.safe_dump(others))
+    spec = compiling.compile_spec(load_config(file).of(pipeline))
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    assert set(parameters) == set(PIPELINES[pipeline].parameters)
+    assert all(len(one["description"].split()) > 3 for one in parameters.values())
