@@ -58,9 +58,16 @@ def mature_sets(look: Look) -> tuple[list[JoinedSet], str]:
         The spans, oldest first, and why the newest whose labels are due is not among them; empty if it is.
     """
     mature, waiting = [], ""
+    scored = {
+        predictions.span
+        for predictions in look.feed.sets
+        if predictions.writer == PREDICT_BATCH
+        and predictions.model_version == look.model.version
+        and datetime.fromisoformat(predictions.scored) >= look.since
+    }
     for due_set in reversed(due_sets(look)):
         newest = due_set.newest
-        if newest is not None and newest <= look.since:
+        if newest is not None and newest <= look.since and due_set.span not in scored:
             continue
         waiting = _why_broken(look, due_set) or why_immature(look, due_set)
         if not waiting:
