@@ -53,8 +53,9 @@ def _domain(column: str, value: Any) -> Domain:
             raise RetrainerError(f"{path}.{name} is {bound!r}; set a number.")
     if low is not None and high is not None and low > high:
         raise RetrainerError(f"{path} has min {low:g} above max {high:g}.")
-    values = value.get("values") or ()
-    if isinstance(values, str) or not all(isinstance(one, str) for one in values):
+    values = value.get("values")
+    values = () if values is None else values
+    if not isinstance(values, list | tuple) or not all(isinstance(one, str) for one in values):
         raise RetrainerError(f"{path}.values is {values!r}; set a list of texts.")
     if values and (low is not None or high is not None):
         raise RetrainerError(f"{path} has values and min or max; text has values, numbers a range.")
@@ -98,7 +99,8 @@ def _severities(value: Mapping[str, Any]) -> Severities:
 
 
 def _columns(path: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
-    columns = value.get("columns") or {}
+    columns = value.get("columns")
+    columns = {} if columns is None else columns
     if not isinstance(columns, Mapping):
         raise RetrainerError(f"{path}.columns is {columns!r}; set a mapping by column.")
     return columns

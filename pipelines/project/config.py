@@ -124,8 +124,10 @@ def load_config(
         raise RetrainerError(
             f"there is no '{file}'. Name yours, or have 'retrainer init {file.parent}' write one to start from."
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise RetrainerError(f"'{file}' can't be read: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise RetrainerError(_not_utf8(file, error)) from error
+    except OSError as error:
+        raise RetrainerError(f"'{file}' can't be read: {error.strerror}.") from error
     config, places, old = read_config(text, str(file), OVERRIDES)
     for spelling in old:
         say(spelling.describe(YamlPlaces(str(file), text)))
@@ -299,14 +301,26 @@ def _absolute(path: str, home: Path) -> str:
 
 def _read_module(module: str, home: Path) -> tuple[str, str]:
     if not module.endswith(".py"):
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise RetrainerError(
+                f"model.module is '{module}', which is neither a file that ends in .py nor the name of a Python "
+                "module, such as shop.model."
+            )
         return module, ""
     file = home / module
     try:
-        source = file.read_text(encoding="utf-8")
+        # An editor's byte order mark is no Python.
+        source = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise RetrainerError(
             f"model.module names '{module}', and there is no '{file}'. Name a file relative to retrain.yaml, or a "
             "module that is installed in the image."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RetrainerError(_not_utf8(file, error)) from error
+    except OSError as error:
+        raise RetrainerError(
+            f"model.module names '{module}', and '{file}' can't be read: {error.strerror}."
         ) from error
     size = len(source.encode())
     if size > MAX_MODULE_BYTES:
@@ -315,3 +329,8 @@ def _read_module(module: str, home: Path) -> tuple[str, str]:
             f"{MAX_MODULE_BYTES:,}. Install larger code in the image and name it as a module."
         )
     return "", source
+
+
+def _not_utf8(file: Path, error: UnicodeDecodeError) -> str:
+    line = error.object[: error.start].count(b"\n") + 1
+    return f"{file}:{line}: byte 0x{error.object[error.start]:02x} is not UTF-8. Save the file as UTF-8."

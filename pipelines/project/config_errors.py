@@ -12,6 +12,9 @@ from .sections.section import is_section, without_null
 from .sections.targets import section_type
 from .yaml_places import YamlPlaces, dotted
 
+# Beyond it a double, which protobuf makes of each number, skips whole numbers.
+_LARGEST_EXACT = 2**53
+_SHOWN = 100
 _NOT_TEXT = bool | int | float | datetime.date
 
 
@@ -53,10 +56,11 @@ def describe(problem: Any, places: YamlPlaces, model: type[BaseModel]) -> str:
         # An abbreviation keeps its capitals.
         about = about if about[1:2].isupper() else f"{about[0].lower()}{about[1:]}"
         rule = problem.get("ctx", {}).get("pattern", "")
-        return f"{place}: '{name}' is {value!r}, which does not match '{rule}'. It is: {about}"
+        shown = _shorten(repr(value))
+        return f"{place}: '{name}' is {shown}, which does not match '{rule}'. It is: {about}"
     if shape := _shape(problem, model, location):
         return f"{place}: '{name}' must be {shape}."
-    shown = "" if isinstance(value, dict | list) else f" is {value!r}"
+    shown = "" if isinstance(value, dict | list) else f" is {_shorten(repr(value))}"
     return f"{place}: '{name}'{shown}: {message[0].lower()}{message[1:]}{end}"
 
 
@@ -64,7 +68,7 @@ def _shape(problem: Any, model: type[BaseModel], location: list[Any]) -> str:
     """Describe the shape that a value must have; empty if its shape is right."""
     kind, value = problem["type"], problem.get("input")
     if kind == "list_type":
-        one = value if isinstance(value, str | int | float) else "a, b"
+        one = _shorten(str(value)) if isinstance(value, str | int | float) else "a, b"
         return f"a list: write [{one}]"
     if kind == "dict_type":
         return "a mapping, such as {name: value}"
@@ -72,6 +76,10 @@ def _shape(problem: Any, model: type[BaseModel], location: list[Any]) -> str:
         section = _section_at(model, location)
         return f"a section of its own, with {', '.join(list(section.model_fields)[:5])} and so on"
     return ""
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 2 :]}"
 
 
 # Settings that go to a service's clock, and into no pipeline.
@@ -104,6 +112,16 @@ def _find_untransportable(
         yield (
             f"{places.locate(location)}: '{dotted(location)}' is {places.written(location)}, and a pipeline carries "
             "finite numbers only. Leave it out, or give a number."
+        )
+    elif isinstance(value, int) and abs(value) > _LARGEST_EXACT:
+        yield (
+            f"{places.locate(location)}: '{dotted(location)}' is {_shorten(str(value))}, and a pipeline carries whole "
+            f"numbers up to {_LARGEST_EXACT:,}. Give a smaller one, or put it in quotes to have text."
+        )
+    elif isinstance(value, str) and "\0" in value:
+        yield (
+            f"{places.locate(location)}: '{dotted(location)}' has a NUL character, which no path or name may hold. "
+            "Take it out."
         )
     elif location in _TIMES and isinstance(value, datetime.date):
         return

@@ -118,6 +118,12 @@ def resolve_values(
                     "it in quotes to have text."
                 )
                 return value
+        if isinstance(value, bool) and kind in (int, float):
+            problems.append(
+                f"{places.locate(location)}: '{dotted(location)}' is {places.written(location) or value}, which YAML "
+                f"reads as {str(value).lower()}. Give a number."
+            )
+            return value
         plain = isinstance(value, int | float) and not isinstance(value, bool)
         if kind is str and plain and places.written(location) == str(value):
             return str(value)

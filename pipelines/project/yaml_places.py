@@ -12,6 +12,14 @@ Location = Sequence[str | int]
 """Keys of mappings and positions in lists, from the outermost in."""
 
 _MERGE, _TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
+_KINDS = {
+    "timestamp": "a date",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
+_MAX_DEPTH, _MAX_VALUES = 100, 1_000_000
+_TOO_DEEP = f"its values are nested more than {_MAX_DEPTH} deep, or one holds itself by an alias (&name, *name)"
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -31,13 +39,47 @@ def load_yaml(text: str) -> Any:
     """
     # Subclasses of SafeLoader, which construct plain values only.
     try:
-        return yaml.load(text, Loader=_FastTextKeys)
+        content = yaml.load(text, Loader=_FastTextKeys)
     except yaml.YAMLError:
-        # The parser in Python shows the line where it stopped.
-        return yaml.load(text, Loader=_PlainTextKeys)
+        # The parser in Python shows the line where it stopped. What it takes all the same is no YAML either.
+        yaml.load(text, Loader=_PlainTextKeys)
+        raise
+    except RecursionError as error:
+        raise yaml.MarkedYAMLError(problem=_TOO_DEEP) from error
+    _check_size(content)
+    return content
+
+
+def _check_size(content: Any) -> None:
+    """Raise for what aliases make endless or huge, such as `&a [*a]`: whatever reads it later would not return."""
+    count, open_ = 0, [(content, 0)]
+    while open_:
+        value, depth = open_.pop()
+        count += 1
+        if depth > _MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP)
+        if count > _MAX_VALUES:
+            raise yaml.MarkedYAMLError(
+                problem=f"with its aliases it has more than {_MAX_VALUES:,} values"
+            )
+        inner = value.values() if isinstance(value, dict) else value
+        if isinstance(value, dict | list):
+            open_ += [(one, depth + 1) for one in inner]
 
 
 class _TextKeys(yaml.constructor.SafeConstructor):
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, KeyError, OverflowError) as error:
+            # PyYAML matches the form of a value alone: 2026-13-45 looks like a date.
+            kind = _KINDS.get(node.tag.rpartition(":")[2], node.tag)
+            value = str(node.value)[:40]
+            raise yaml.constructor.ConstructorError(
+                problem=f"'{value}' looks like {kind} and is none; put a text in quotes",
+                problem_mark=node.start_mark,
+            ) from error
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:

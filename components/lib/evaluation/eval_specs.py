@@ -126,8 +126,10 @@ def _plain(value: Any, key: str = "") -> Any:
     return value
 
 
-def _feature_value(value: Any) -> str:
-    return str(whole_numbers(value))
+def _feature_value(value: Any) -> Any:
+    # What is no text or number is left for the parser to name: `NO` is false to YAML, and no value of a column.
+    is_one = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(whole_numbers(value)) if is_one else value
 
 
 def _parse(value: Any, message: Any, place: str) -> list[Problem]:
@@ -138,5 +140,8 @@ def _parse(value: Any, message: Any, place: str) -> list[Problem]:
         json_format.ParseDict(value, message)
     except (json_format.ParseError, TypeError, AttributeError) as error:
         message.Clear()
-        return [Problem(f"{PLACE}.{place} is not a tfma.{message.DESCRIPTOR.name}: {error}.")]
+        reason = str(error).rstrip(".")
+        if "expected string" in reason:
+            reason += "; put a text in quotes"
+        return [Problem(f"{PLACE}.{place} is not a tfma.{message.DESCRIPTOR.name}: {reason}.")]
     return []

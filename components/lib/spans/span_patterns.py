@@ -1,5 +1,6 @@
 """Patterns of spans: paths, URIs and names of tables with `{span}` in them."""
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -142,9 +143,12 @@ def _date_regex(pattern: str, date_format: str) -> str:
     twice = [field for field in fields if fields.count(field) > 1]
     # The 29th of February is a day of some years, and none can be ordered without its year.
     yearless = {"%m", "%d"} <= set(fields) and "%Y" not in fields
-    if unknown or twice or yearless or not fields:
+    gap = _gap(fields)
+    if unknown or twice or yearless or gap or not fields:
         if unknown:
             problem = f"the field {unknown[0]!r}"
+        elif gap and not twice:
+            problem = f"{gap[1]!r} without {gap[0]!r}, so that different times have one name"
         elif yearless:
             problem = "a day without its year (which may be a folder: '{span:%Y/%m-%d}')"
         else:
@@ -155,6 +159,16 @@ def _date_regex(pattern: str, date_format: str) -> str:
         )
     parts = re.split(r"(%.)", date_format)
     return "".join(_DATE_FIELDS.get(part) or re.escape(part) for part in parts)
+
+
+def _gap(fields: Sequence[str]) -> tuple[str, str] | None:
+    """Return the first field that is missing between coarser and finer ones, and the next finer one."""
+    order = ("%Y", "%j", "%H", "%M") if "%j" in fields else ("%Y", "%m", "%d", "%H", "%M")
+    there = [index for index, field in enumerate(order) if field in fields]
+    for coarser, finer in itertools.pairwise(there):
+        if finer - coarser > 1:
+            return order[coarser + 1], order[finer]
+    return None
 
 
 def _glob(text: str) -> str:

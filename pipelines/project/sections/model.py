@@ -1,6 +1,6 @@
 """The section of retrain.yaml on the user's code and its training."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -66,7 +66,9 @@ class ModelConfig(Section):
     )
     epochs: int = Field(1, ge=1, description="Passes over the training split, if steps is null.")
     batch_size: int = Field(512, ge=1, description="Rows in a training batch.")
-    seed: int = Field(1, ge=0, description="Random seed for initial weights and shuffling.")
+    seed: int = Field(
+        1, ge=0, lt=2**32, description="Random seed for initial weights and shuffling."
+    )
     warm_start: bool = Field(
         False,
         description="Start from the champion's weights. Weights follow words and features by meaning; new ones are "
@@ -80,7 +82,7 @@ class ModelConfig(Section):
         default_factory=dict,
         description="Passed to build_model. Numbers arrive as floats, because KFP passes them so.",
     )
-    class_weights: dict[str, float] = Field(
+    class_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict,
         description='Training weights of classes, such as {"0": 1, "1": 20}; other classes have weight 1. For a '
         "column of weights use evaluation.example_weight_key, which also weighs training.",

@@ -96,6 +96,8 @@ def test_a_domain_is_a_range_or_a_list(domain, parsed, names_values):
         ({"min": True}, r"\.min is True"),
         ({"max": float("inf")}, r"\.max is inf"),
         ({"values": "ab"}, "values is"),
+        ({"values": 0}, "values is 0"),
+        ({"values": {"a": 1}}, "values is"),
         ({"values": ["a", 1]}, "values is"),
         ({"values": ["a"], "min": 0}, "has values and min or max"),
         ({"values": ["a"], "max": 0}, "has values and min or max"),
@@ -118,6 +120,7 @@ def test_a_domain_that_can_not_be_is_named(domain, says):
         ({"columns": {"x": {"drifts": "error"}}}, "has no 'drifts'"),
         ({"drifts": "error"}, "has no 'drifts'"),
         ({"columns": ["x"]}, "columns is"),
+        ({"columns": False}, "columns is False"),
     ],
 )
 def test_a_severity_that_can_not_be_is_named(severity, place):

@@ -152,6 +152,38 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
             ("label: returned", "label: r\n  label: s"),
             r"y:5:3: this is not YAML: the key 'label' stands here twice",
         ),
+        (
+            ("label: returned", "label: r\n  window: 2026-13-45"),
+            r"y:5:11: this is not YAML: '2026-13-45' looks like a date and is none; put a text in quotes",
+        ),
+        (
+            ("label: returned", f"label: r\n  window: {'9' * 5000}"),
+            r"y:5:11: this is not YAML: '9{40}' looks like a whole number and is none",
+        ),
+        (("name: orders", 'name: "\\ud800"'), r"y:1:10: this is not YAML: .*escape code"),
+        (("name: orders", "x: &x [*x]\nname: orders"), "y: this is not YAML: .* holds itself"),
+        (("name: orders", f"x: {'[' * 3000}{']' * 3000}"), "y: this is not YAML: .* nested more"),
+        (
+            ("name: orders", "name: orders\nmodel: {epochs: yes}"),
+            r"y:2: 'model\.epochs' is yes, which YAML reads as true\. Give a number",
+        ),
+        (
+            ("name: orders", "name: orders\nmodel: {class_weights: {a: on}}"),
+            r"y:2: 'model\.class_weights\.a' is on, which YAML reads as true",
+        ),
+        (
+            ("name: orders", "name: orders\nmodel: {class_weights: {a: -1}}"),
+            r"y:2: 'model\.class_weights\.a' is -1: input should be greater than or equal to 0",
+        ),
+        (
+            ("name: orders", f"name: orders\nmodel: {{batch_size: {2**53 + 1}}}"),
+            r"y:2: 'model\.batch_size' is 9007199254740993, and .* up to 9,007,199,254,740,992",
+        ),
+        (
+            ("name: orders", f"name: {'a' * 200}"),
+            r"y:1: 'name' is 'a{49}\.\.\.a{49}': must be lower case",
+        ),
+        (("data/{span}.csv", '"data\\0/{span}.csv"'), r"y:3: 'data\.pattern' has a NUL character"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(change, says):
@@ -220,6 +252,28 @@ def test_a_missing_model_file_is_named(project):
     (project / "model.py").unlink()
     with pytest.raises(RetrainerError, match=r"model\.module names 'model\.py'"):
         load_config(project)
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        ("latin.py", r"latin\.py:2: byte 0xe4 is not UTF-8\. Save the file as UTF-8"),
+        ("folder.py", r"'folder\.py', and '.*folder\.py' can't be read: Is a directory"),
+        ("my model", "neither a file that ends in .py nor the name of a Python module"),
+    ],
+)
+def test_a_model_file_that_can_not_be_read_is_named(project, module, says):
+    (project / "latin.py").write_bytes(b"# -*-\n# \xe4")
+    (project / "folder.py").mkdir()
+    (project / "retrain.yaml").write_text(f"{SMALLEST}model: {{module: {module}}}\n")
+    with pytest.raises(RetrainerError, match=says):
+        load_config(project)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(project):
+    for name in ("retrain.yaml", "model.py"):
+        (project / name).write_bytes(b"\xef\xbb\xbf" + (project / name).read_bytes())
+    assert load_config(project).module_source == MODEL
 
 
 def test_a_model_file_that_is_too_large_to_travel_is_refused(project):

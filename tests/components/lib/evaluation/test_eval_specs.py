@@ -49,7 +49,12 @@ def test_of_two_specs_the_one_that_is_wrong_is_empty_and_the_other_is_read() -> 
     config, (problem,) = read_specs([wrong, AUC], [], {})
     assert [len(spec.metrics) for spec in config.metrics_specs] == [0, 1]
     assert "evaluation.metrics_specs[0].metrics[0]" in problem.text
-    for slicing in ({"feature_keys": 7}, {"feature_values": ["a"]}, {"feature_values": 7}):
+    for slicing in (
+        {"feature_keys": 7},
+        {"feature_values": ["a"]},
+        {"feature_values": {"country": False}},
+        {"feature_values": {"country": ["DE"]}},
+    ):
         config, problems = read_specs([AUC], [slicing], {})
         assert len(problems) == 1
     assert config.metrics_specs[0].metrics[0].class_name == "AUC"
