@@ -21,6 +21,10 @@ from .training_rows import reading_errors
 CURVE_FILE = "learning_curve.json"
 CURVE_FORMAT = 1
 _PROGRESS_STEPS = 10
+# A step of Adam moves a weight by about the learning rate, so a hundred of 0.01 by one standard deviation of a feature.
+_FEW_STEPS = 100
+# A loss that falls by this share in the last epoch has not arrived.
+_STILL_FALLING = 0.05
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,27 @@ def fit(
     )
     best = early.best_epoch if early and early.best_weights is not None else length - 1
     return Fitted(curve, best, stopped=length < epochs)
+
+
+def still_learning(fitted: Fitted, steps: int) -> str:
+    """Say why training seems to have ended too early.
+
+    Args:
+        fitted: The result of `fit`.
+        steps: Batches in all.
+
+    Returns:
+        A clause; empty if nothing shows that it did.
+    """
+    epochs = len(fitted.curve)
+    if epochs == 1:
+        return "which are few" if steps < _FEW_STEPS else ""
+    name = "val_loss" if "val_loss" in fitted.curve[-1] else "loss"
+    before, last = (epoch[name] for epoch in fitted.curve[-2:])
+    fell = 1 - last / before if before > 0 else 0.0
+    if fell < _STILL_FALLING or fitted.best < epochs - 1:
+        return ""
+    return f"and {name} still fell by {100 * fell:.0f} % in the last of {epochs} epochs"
 
 
 def _build_optimizer(model: keras.Model) -> None:

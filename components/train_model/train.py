@@ -15,7 +15,7 @@ from ..lib.user_code.user_errors import user_call
 from ..lib.user_code.user_module import load_module, user_function
 from ..lib.words import plural
 from .export import ServedModel, raw_kinds
-from .fitting import Fitted, Stopping, fit
+from .fitting import Fitted, Stopping, fit, still_learning
 from .held_out import hold_out
 from .label_checks import (
     Labels,
@@ -197,7 +197,8 @@ def train(
         fitted.write(curve_folder)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
     return Trained(
-        "; ".join(filter(None, [_length(fitted, steps, settings), started, shown])), metrics
+        "; ".join(filter(None, [_length(fitted, steps, settings, bool(started)), started, shown])),
+        metrics,
     )
 
 
@@ -216,13 +217,17 @@ def _count_labels(examples: Examples, settings: TrainSettings) -> dict[str, Labe
     }
 
 
-def _length(fitted: Fitted, steps: int, settings: TrainSettings) -> str:
+def _length(fitted: Fitted, steps: int, settings: TrainSettings, started: bool) -> str:
     if not fitted.stopped:
         last = len(fitted.curve) - 1
         best = (
             f", the best of {last + 1} epochs was {fitted.best + 1}" if fitted.best < last else ""
         )
-        return f"{steps:,} steps of {settings.batch_size} rows{best}"
+        setting = "model.steps" if settings.steps else "model.epochs"
+        # What starts from the champion's weights needs few steps.
+        why = "" if started else still_learning(fitted, steps)
+        longer = f", {why}: raise {setting}" if why else ""
+        return f"{steps:,} steps of {settings.batch_size} rows{best}{longer}"
     return (
         f"stopped after {plural(len(fitted.curve), 'epoch')}, as {settings.monitor} was best in epoch "
         f"{fitted.best + 1}, whose weights the model has"
@@ -255,6 +260,7 @@ def _why_not_finite(batches: Iterable[Mapping[str, Any]]) -> str:
     name, rows = max(gaps.items(), key=lambda item: item[1])
     others = f" (and {', '.join(sorted(set(gaps) - {name})[:5])})" if len(gaps) > 1 else ""
     return (
-        f"The feature '{name}'{others} of preprocessing_fn is NaN or infinite in {rows:,} of the sampled rows. Fill "
-        "missing numbers before they are scaled, such as tf.where(tf.math.is_nan(x), 0.0, x)."
+        f"The feature '{name}'{others} of preprocessing_fn is NaN or infinite in {rows:,} of the sampled rows. Put "
+        "their mean, which is 0 once they are scaled, in place of missing numbers: x = tft.scale_to_z_score(x), then "
+        "tf.where(tf.math.is_nan(x), tf.zeros_like(x), x)."
     )

@@ -24,9 +24,9 @@ def preprocessing_fn(inputs):
         "hour": tf.clip_by_value(tf.cast(inputs["hour"], tf.int64) - FIRST_HOUR, 0, HOURS - 1),
     }
     for name in NUMBERS:
-        number = tf.cast(inputs[name], tf.float32)
-        known = tf.where(tf.math.is_nan(number), tf.zeros_like(number), number)
-        features[name] = tft.scale_to_z_score(known)
+        scaled = tft.scale_to_z_score(tf.cast(inputs[name], tf.float32))
+        # A missing number counts as the mean of the others.
+        features[name] = tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)
     return features
 
 

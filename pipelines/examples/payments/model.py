@@ -23,10 +23,10 @@ def preprocessing_fn(inputs):
         "abroad": tf.cast(inputs["abroad"], tf.float32),
     }
     for name in NUMBERS:
-        number = tf.cast(inputs[name], tf.float32)
-        known = tf.where(tf.math.is_nan(number), tf.zeros_like(number), number)
         # The logarithm brings rare values, which are the most informative, closer to the usual ones.
-        features[name] = tft.scale_to_z_score(tf.math.log1p(known))
+        scaled = tft.scale_to_z_score(tf.math.log1p(tf.cast(inputs[name], tf.float32)))
+        # A missing number counts as the mean of the others.
+        features[name] = tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)
     return features
 
 

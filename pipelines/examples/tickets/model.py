@@ -23,9 +23,9 @@ def preprocessing_fn(inputs):
             inputs[name], num_oov_buckets=1, vocab_filename=name
         )
     for name in NUMBERS:
-        number = tf.cast(inputs[name], tf.float32)
-        known = tf.where(tf.math.is_nan(number), tf.zeros_like(number), number)
-        features[name] = tft.scale_to_z_score(tf.math.log1p(known))
+        scaled = tft.scale_to_z_score(tf.math.log1p(tf.cast(inputs[name], tf.float32)))
+        # A missing number counts as the mean of the others.
+        features[name] = tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)
     return features
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from retrainer.components.train_model.fitting import Stopping, fit
+from retrainer.components.train_model.fitting import Fitted, Stopping, fit, still_learning
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -59,3 +59,30 @@ def test_a_layer_that_only_training_calls_is_trained():
     assert {id(variable) for variable in model.second.trainable_variables} <= {
         id(variable) for variable in model.optimizer._trainable_variables
     }
+
+
+def losses(*values, name="loss", best=None):
+    curve = tuple({name: value} for value in values)
+    return Fitted(curve, len(curve) - 1 if best is None else best, stopped=False)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "steps", "why"),
+    [
+        (losses(1.0, 0.8), 500, "and loss still fell by 20 % in the last of 2 epochs"),
+        (
+            losses(1.0, 0.8, name="val_loss"),
+            2,
+            "and val_loss still fell by 20 % in the last of 2 epochs",
+        ),
+        (losses(1.0, 0.951), 2, ""),
+        (losses(0.8, 1.0), 2, ""),
+        (losses(1.0, 0.8, best=0), 500, ""),
+        # A loss below 0 has no share that it falls by.
+        (losses(-1.0, -2.0), 500, ""),
+        (losses(1.0), 99, "which are few"),
+        (losses(1.0), 100, ""),
+    ],
+)
+def test_a_loss_that_still_falls_at_the_end_and_very_few_steps_are_named(fitted, steps, why):
+    assert still_learning(fitted, steps) == why
