@@ -5,7 +5,8 @@ long something waits (no test here asserts a time) and how often it is tried aga
 in memory at once, in how many threads, and how much of a long list or text people are shown. A constant says by its
 name that it is one of these: `_ATTEMPTS`, `_READERS`, `_MOST_NAMED`. A limit that refuses or decides something has
 another name, and is drawn. Nor what changes no result whatever the module is: assertions, `zip`'s `strict` among them,
-a `return` of nothing where the function ends anyway, the order of what `suppress` suppresses, `<` in place of `<=`
+a `return` of nothing where the function ends anyway, the order of two arguments of a symmetric function such as
+`suppress` or `union1d`, `<` in place of `<=`
 where the system's clock is compared, which no reading of it meets exactly, the seed of a draw, how many digits of a
 digest name something, the epoch's first day as a date that is never met, a negative number for NumPy's `reshape`, and
 flags of libraries that choose threads, copies in memory or how JSON is spelled.
@@ -41,6 +42,8 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
 }
 _CALLS = {"any": "all", "all": "any", "min": "max", "max": "min", "sorted": "list"}
+# Whose first two arguments may change places.
+_SYMMETRIC = {"suppress", "and_", "or_", "and_kleene", "or_kleene", "union1d", "maximum", "minimum"}
 _CLOCKS = {"monotonic", "perf_counter", "time.time"}
 # What only people read, and what only takes time.
 _WORDS = re.compile(
@@ -257,7 +260,7 @@ def _other_calls(node: ast.Call) -> Iterator[ast.AST]:
         return
     first = node.args[:2]
     names = [arg for arg in first if isinstance(arg, ast.Name | ast.Attribute)]
-    if len(names) == 2 and name != "suppress":
+    if len(names) == 2 and name not in _SYMMETRIC:
         yield ast.Call(node.func, [first[1], first[0], *node.args[2:]], node.keywords)
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.registry.model_versions import ModelVersion
 from retrainer.components.lib.uris import read_json, write_json
 from retrainer.components.lib.verdicts import Blessing, Champion, ServingCheck
 
@@ -54,3 +55,43 @@ def test_a_blessing_without_its_digest_is_refused_and_unknown_keys_are_ignored(t
     write_json(file, content)
     with pytest.raises(RetrainerError, match=r"lacks 'model_digest'\. Run evaluate_model again"):
         Blessing.read(str(tmp_path))
+
+
+def test_a_champion_is_what_the_registry_knows_of_its_version():
+    info = {
+        "train_spans": ["1", "2"],
+        "eval_spans": ["2", "3"],
+        "span_versions": {"1": "a", "3": "c"},
+        "rows": {"train": 9, "eval": 7},
+    }
+    assert Champion.of(ModelVersion(4, "models/4", "d", info)) == Champion(
+        4, "models/4", "d", ("1", "2"), ("2", "3"), {"3": "c"}, 7
+    )
+    unknown = Champion.of(ModelVersion(4, "models/4", "d", {}))
+    assert unknown == Champion(4, "models/4", "d", (), (), {}, None)
+    assert Champion.of(None) == Champion()
+
+
+def test_a_champion_is_named_and_so_is_its_absence():
+    assert (Champion().name, Champion().absence) == ("champion", "no champion yet")
+    third = Champion(3)
+    assert (third.name, third.absence) == ("champion version 3", "champion version 3 not compared")
+    assert [one.exists for one in (third, Champion(3, "models/3"))] == [False, True]
+
+
+def test_the_newest_span_of_a_blessing_is_the_last_one_that_it_was_judged_on():
+    def newest(train, evaluated):
+        return Blessing(True, (), "blessed: auc: 0.9", "d", None, train, evaluated).newest_span
+
+    assert [newest(("1", "2"), ("3", "4")), newest(("1", "2"), ()), newest((), ())] == [
+        "4",
+        "2",
+        "",
+    ]
+    assert Blessing(True, (), "blessed: auc: 0.9", "d", None).summary == "auc: 0.9"
+
+
+def test_what_is_passed_on_has_format_1(tmp_path):
+    """A task of another version of retrainer reads it."""
+    Champion().write(str(tmp_path))
+    assert read_json(str(tmp_path / "champion.json"))["format"] == 1
