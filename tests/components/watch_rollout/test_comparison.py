@@ -2,6 +2,7 @@ import pytest
 from servers.answers import Answers
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.watch_rollout import comparison
 from retrainer.components.watch_rollout.comparison import compare_versions
 
 
@@ -101,3 +102,22 @@ def test_slices_of_one_version_are_not_compared_and_of_very_many_the_largest_are
     answers.write("1.parquet", [row for row in rows if row["carrier"] in ("both", "only")])
     *_, lone = compare_versions(section, 1, 2, ["carrier"])["slices"]
     assert (lone["new"], lone["difference"], lone["verdict"]) == (None, None, "undecided")
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((0.0, 0.5), "undecided"),
+        ((-0.5, 0.0), "undecided"),
+        ((0.25, 0.5), "worse"),
+        ((-0.5, -0.25), "better"),
+        ((0.25, -0.25), "changing"),
+        ((0.25, 0.25), "worse"),
+    ],
+)
+def test_an_interval_decides_by_zero(answers, section, monkeypatch, interval, verdict):
+    monkeypatch.setattr(comparison, "confidence_interval", lambda *_: interval)
+    answers.write("1.parquet", answers.rows(1, 5), answers.rows(2, 5))
+    whole = compare_versions(section, 1, 2)["slices"][0]
+    kept = None if verdict == "changing" else list(interval)
+    assert (whole["verdict"], whole["interval"]) == (verdict, kept)

@@ -42,3 +42,17 @@ def test_a_canary_without_requests_should_be_loaded():
     (found,) = find_differences(plan, Served({1: 100}, splits=True))
     assert found == "version 2 should be loaded, and is not"
     assert find_differences(plan, Served({1: 100}, splits=True, loaded=(2,))) == ()
+
+
+@pytest.mark.parametrize(
+    ("plan", "served"),
+    [
+        # A service that only labels versions gives all requests to the stable one.
+        (PlannedVersions(1, 2, 10), Served({1: 100}, (1, 2), splits=False)),
+        (PlannedVersions(1, None, 10), Served({1: 100}, splits=True)),
+        (PlannedVersions(1, 2, 100), Served({2: 100}, splits=True)),
+        (PlannedVersions(None, 2, 0), Served({}, (2,), splits=True)),
+    ],
+)
+def test_what_is_as_planned_is_no_difference(plan, served):
+    assert find_differences(plan, served) == ()

@@ -45,6 +45,8 @@ def test_a_rollout_ends_when_every_service_serves_the_new_version_alone(rollout,
 
 def test_the_registry_goes_back_once_and_not_from_a_later_promotion(rollout, store, registry):
     roll_back_registry(store, rollout)
+    alone = Rollout(2, None, 2, rollout.changes)
+    roll_back_registry(store, alone.aborted("there is nothing to go back to", "watch", NOW))
     assert registry.version_of(CHAMPION) == 2
     aborted = rollout.aborted("too many errors", "watch", NOW)
     roll_back_registry(store, aborted)
