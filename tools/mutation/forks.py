@@ -29,7 +29,7 @@ LIBRARIES = (
     "tensorflow_model_analysis",
 )
 # For one test, one that spins and one that waits for what never comes.
-CPU_SECONDS, SECONDS = 40, 300
+CPU_SECONDS, SECONDS = 40, 200
 MEMORY_BYTES, FILE_BYTES = 16 << 30, 1 << 30
 
 
