@@ -13,10 +13,10 @@ def compute_or_reuse(
     examples: str,
     statistics: str,
     report: str,
-    beam_args: Sequence[str] = (),
-    stats_options: Mapping[str, Any] | None = None,
-    store: str = "",
-    salt: str = "",
+    beam_args: Sequence[str],
+    stats_options: Mapping[str, Any],
+    store: str,
+    salt: str,
 ) -> str:
     """Compute a window's statistics, unless the store has those of the very same window.
 
@@ -34,7 +34,7 @@ def compute_or_reuse(
     """
     work = Work(
         component="compute_statistics",
-        parameters={"beam_args": list(beam_args), "stats_options": dict(stats_options or {})},
+        parameters={"beam_args": list(beam_args), "stats_options": dict(stats_options)},
         inputs={"examples": examples},
         outputs={"statistics": statistics, "report": report},
         salt=salt,

@@ -3,7 +3,7 @@
 TFMA is loaded for a new one alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..lib.report.page import place_of, render_page
@@ -22,17 +22,11 @@ def evaluate_or_reuse(
     evaluation: str,
     blessing: str,
     report: str,
-    metrics_specs: Sequence[Mapping[str, Any]],
-    slicing_specs: Sequence[Mapping[str, Any]] = (),
-    options: Mapping[str, Any] | None = None,
-    example_weight_key: str = "",
-    beam_args: Sequence[str] = (),
-    batch_rows: int = 65536,
-    gate: Mapping[str, Any] | None = None,
-    log_metric: Callable[[str, float], None] | None = None,
-    store: str = "",
-    salt: str = "",
-    training: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any],
+    log_metric: Callable[[str, float], None],
+    store: str,
+    salt: str,
+    training: Mapping[str, Any] | None,
 ) -> str:
     """Judge a model, unless the store has the judgement of this model against this champion on these rows.
 
@@ -43,13 +37,7 @@ def evaluate_or_reuse(
         evaluation: Folder for TFMA's result files.
         blessing: Folder for the blessing.
         report: File for the HTML report.
-        metrics_specs: `tfma.MetricsSpec` messages.
-        slicing_specs: `tfma.SlicingSpec` messages.
-        options: `tfma.Options` message.
-        example_weight_key: Column that weighs rows; empty: all weigh the same.
-        beam_args: Beam's options; empty: compute in this process.
-        batch_rows: Rows that go through a model at once.
-        gate: What is asked of the change against the champion beside TFMA's thresholds.
+        settings: What is computed and what is asked of it: the arguments of `evaluate` from `metrics_specs` to `gate`.
         log_metric: Takes the name and value of each overall metric.
         store: URI of the store; empty to look for no earlier result.
         salt: What else the result depends on.
@@ -61,18 +49,9 @@ def evaluate_or_reuse(
     """
     if settled := Champion.read(champion).settled:
         return _pass_over(settled, evaluation, blessing, report)
-    settings: dict[str, Any] = {
-        "metrics_specs": list(metrics_specs),
-        "slicing_specs": list(slicing_specs),
-        "options": dict(options or {}),
-        "example_weight_key": example_weight_key,
-        "beam_args": list(beam_args),
-        "batch_rows": batch_rows,
-        "gate": dict(gate or {}),
-    }
     work = Work(
         component="evaluate_model",
-        parameters=settings,
+        parameters=dict(settings),
         inputs={"examples": examples, "model": model, "champion": champion},
         outputs={"evaluation": evaluation, "blessing": blessing, "report": report},
         salt=salt,
@@ -97,8 +76,7 @@ def evaluate_or_reuse(
 
     done = reuse_or_make(store, work, make)
     for name, value in done.values["metrics"].items():
-        if log_metric is not None:
-            log_metric(name, value)
+        log_metric(name, value)
     return done.verdict
 
 

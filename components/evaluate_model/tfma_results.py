@@ -20,7 +20,7 @@ from ..lib.evaluation.metric_names import ROWS, result_names
 from ..lib.evaluation.metric_value import Value
 from ..lib.evaluation.slices import SliceKey, slice_name
 from ..lib.evaluation.undefined_metrics import metric_classes, why_undefined, why_unranked
-from ..lib.garbage import collection_paused
+from ..lib.garbage_collection import collection_paused
 from ..lib.uris import exists, join, read_json, write_atomic
 from .plot_data import ModelPlots, merge_plot_data, read_plot_data
 from .small_slices import too_few

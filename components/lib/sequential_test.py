@@ -33,6 +33,8 @@ _MOST_STAKE = 0.5
 _PRIOR_ROWS, _PRIOR_MEAN = 10.0, 0.05
 _EDGE = 1e-6
 _FIRST_BLOCK = 100
+# How much larger all rows are after each block.
+_GROWTH = 1.1
 _FLOOR = 1e-12
 
 
@@ -213,18 +215,17 @@ def block_ends(seen: int, rows: int) -> list[int]:
     return ends
 
 
-def whole_blocks(rows: int, growth: float = 1.1) -> list[int]:
+def whole_blocks(rows: int) -> list[int]:
     """Cut rows in their order into blocks whose bounds do not move when rows are added.
 
     Args:
         rows: How many rows there are.
-        growth: How much larger all rows are after each block.
 
     Returns:
         Where each whole block ends; the rows after the last one wait for more.
     """
     ends, end = [], 0
-    while (end := max(end + _FIRST_BLOCK // 2, int(end * growth))) <= rows:
+    while (end := max(end + _FIRST_BLOCK // 2, int(end * _GROWTH))) <= rows:
         ends.append(end)
     return ends
 

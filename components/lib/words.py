@@ -91,11 +91,11 @@ def name_spans(spans: Sequence[str], most: int = _MOST_SPANS) -> str:
     return f"{spans[0]} to {spans[-1]} ({plural(len(spans), 'span')})"
 
 
-def of_spans(spans: Sequence[str], most: int = _MOST_SPANS) -> str:
+def of_spans(spans: Sequence[str]) -> str:
     """Name some spans with the word before them, such as `span 2026-01` or `spans 2026-01, 2026-02`."""
-    if len(spans) > most:
+    if len(spans) > _MOST_SPANS:
         return f"spans {spans[0]} to {spans[-1]} ({len(spans):,})"
-    return f"span{'' if len(spans) == 1 else 's'} {name_spans(spans, most)}"
+    return f"span{'' if len(spans) == 1 else 's'} {name_spans(spans)}"
 
 
 def number(value: float, like: float | None = None) -> str:

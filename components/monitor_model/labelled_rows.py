@@ -21,20 +21,18 @@ def read_scores(
     sets: Sequence[JoinedSet],
     version: int,
     slice_columns: Sequence[str],
-    most_rows: int = MOST_ROWS,
 ) -> Scores | None:
-    """Read labels, predictions, weights and slice columns.
+    """Read labels, predictions, weights and slice columns of at most `MOST_ROWS` rows.
 
     Args:
         sets: The spans.
         version: The champion's number; rows of others are left out, and those without one count as its own.
         slice_columns: Columns to slice by; one that the predictions do not keep is left out.
-        most_rows: How many rows at most.
 
     Returns:
         The rows; None if there are none.
     """
-    every = max(1, -(-sum(one.rows for one in sets) // most_rows))
+    every = max(1, -(-sum(one.rows for one in sets) // MOST_ROWS))
     parts: list[Scores] = []
     place = 0
     for one in sets:

@@ -27,11 +27,6 @@ def raw_kinds(graph: tft.TFTransformOutput) -> dict[str, str]:
     return {feature.name: _KINDS[feature.type] for feature in graph.raw_metadata.schema.feature}
 
 
-def export_model(model: keras.Model, transform: Any, kinds: Mapping[str, str], output: str) -> None:
-    """Write a model's SavedModel; see `ServedModel`."""
-    ServedModel(model, transform, kinds).write(output)
-
-
 class ServedModel(tf.Module):
     """A model with its transform inside.
 

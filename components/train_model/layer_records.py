@@ -111,12 +111,6 @@ def describe_layers(model: keras.Model) -> dict[str, LayerRecord]:
     return records
 
 
-def layers_by_name(model: keras.Model) -> dict[str, Any]:
-    """Return the layers and operations themselves, by the names of `describe_layers`."""
-    operations = list(model.operations if is_functional(model) else model.layers)
-    return dict(zip(_names(model, operations), operations, strict=True))
-
-
 def _names(model: keras.Model, operations: list[Any]) -> Iterator[str]:
     counts: dict[str, int] = {}
     features = _features(model) if is_functional(model) else {}

@@ -23,8 +23,8 @@ def train_or_reuse(
     module: str,
     module_source: str,
     settings: Mapping[str, Any],
-    store: str = "",
-    salt: str = "",
+    store: str,
+    salt: str,
 ) -> Result:
     """Train a model, unless the store has the one of equal code, settings, rows and starting point.
 

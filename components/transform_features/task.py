@@ -17,9 +17,9 @@ def transform_or_reuse(
     transform_graph: str,
     module: str,
     module_source: str,
-    beam_args: Sequence[str] = (),
-    store: str = "",
-    salt: str = "",
+    beam_args: Sequence[str],
+    store: str,
+    salt: str,
 ) -> str:
     """Analyse the training split, unless the store has the result of equal inputs.
 

@@ -25,7 +25,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import eval_config_writer
 from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
-from ..garbage import collection_paused
+from ..garbage_collection import collection_paused
 from ..progress import progress
 from .array_metrics import prepare, prepare_by_query
 from .array_metrics.array_path import Fill, NotCoveredError, Rows

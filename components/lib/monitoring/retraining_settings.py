@@ -10,7 +10,7 @@ from .signals import Kind
 
 DEFAULT_SIGNALS = (str(Kind.ESTIMATED), str(Kind.REALISED), str(Kind.CONCEPT))
 """Signals that say that answers are worse. That a column moved says nothing of the kind, and is often harmless."""
-PERSON, WAIT = "needs_a_person", "wait"
+PERSON = "needs_a_person"
 
 
 @dataclass(frozen=True)

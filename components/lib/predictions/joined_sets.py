@@ -15,6 +15,7 @@ from ..store import Store
 from ..uris import exists, join, read_json
 
 FORMAT = 1
+MOST_SPANS = 400
 RECORD_FILE = "joined.json"
 """Written last: a folder without it is not whole."""
 
@@ -165,18 +166,17 @@ def list_joined(store: str, span: str | None = None) -> list[JoinedSet]:
     return sorted(whole, key=lambda one: (one.span, one.joined, one.version))
 
 
-def newest_joined(store: str, most: int = 400) -> list[JoinedSet]:
-    """List the newest set of each of the newest spans.
+def newest_joined(store: str) -> list[JoinedSet]:
+    """List the newest set of each of the newest `MOST_SPANS` spans, by their names.
 
     Args:
         store: URI of the store.
-        most: How many spans at most, by their names.
 
     Returns:
         The sets, newest span first.
     """
     place = Store(store)
-    names = sorted(list_folders(place.joined_uri), key=_natural)[-most:]
+    names = sorted(list_folders(place.joined_uri), key=_natural)[-MOST_SPANS:]
     found = [sets[-1] for name in reversed(names) if (sets := list_joined(store, name))]
     times = [one.newest or datetime.fromisoformat(one.joined) for one in found]
     # Spans at one time are ordered by their names.

@@ -36,20 +36,19 @@ def table_columns(found: PredictionSet) -> TableColumns:
     return TableColumns(predictions=())
 
 
-def input_statistics(found: PredictionSet, names: Sequence[str] = ()) -> Statistics:
+def input_statistics(found: PredictionSet) -> Statistics:
     """Return the statistics of what a span's models were asked, each request once: shadows are left out.
+
+    They are of the columns that the model is sent, or of all but the key where the table does not say which these are.
 
     Args:
         found: The span.
-        names: Names of columns by the data's names; empty for those that the model is sent, or, where the table does
-            not say which these are, for all but the key.
 
     Returns:
         TFDV's statistics, by the data's names; do not modify them.
     """
     columns = table_columns(found)
-    chosen = list(names) or list(columns.features)
-    chosen = chosen or [name for name in columns.inputs if name not in columns.key]
+    chosen = list(columns.features) or [name for name in columns.inputs if name not in columns.key]
     wanted = {columns.inputs[name]: name for name in chosen if name in columns.inputs}
     key = digest_value([_VERSION, "inputs", sorted(wanted.items())])[:12]
 

@@ -116,10 +116,10 @@ def calibration_error(
     return float(np.abs(difference).sum() / total)
 
 
-def error_noise(probabilities: np.ndarray, weights: np.ndarray, bins: int = BINS) -> float:
+def error_noise(probabilities: np.ndarray, weights: np.ndarray) -> float:
     """Return the calibration error that perfect probabilities have on average, by the normal approximation."""
-    which, total = _bins(probabilities, weights, bins)
-    variance = np.bincount(which, weights**2 * probabilities * (1 - probabilities), bins)
+    which, total = _bins(probabilities, weights, BINS)
+    variance = np.bincount(which, weights**2 * probabilities * (1 - probabilities), BINS)
     return float(math.sqrt(2 / math.pi) * np.sqrt(np.maximum(variance, 0)).sum() / total)
 
 

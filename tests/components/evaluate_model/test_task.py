@@ -11,7 +11,15 @@ def test_nothing_is_judged_where_a_push_has_settled_the_matter(tmp_path):
     places = [str(tmp_path / name) for name in ("evaluation", "blessing", "report.html")]
     loaded = "tensorflow_model_analysis" in sys.modules
     verdict = evaluate_or_reuse(
-        "no examples", "no model", str(tmp_path / "champion"), *places, metrics_specs=[]
+        "no examples",
+        "no model",
+        str(tmp_path / "champion"),
+        *places,
+        settings={},
+        log_metric=print,
+        store="",
+        salt="",
+        training=None,
     )
     assert verdict == "not needed: pushed as version 4"
     assert "not needed: pushed as version 4" in (tmp_path / "report.html").read_text()

@@ -1,8 +1,13 @@
-"""Tests of the collector's settings in processes that run one task."""
+"""The collector runs seldom in a task's process, and is paused within a block and as it was after it."""
 
+import gc
 import os
 import subprocess
 import sys
+
+import pytest
+
+from retrainer.components.lib.garbage_collection import collection_paused
 
 PROGRAM = """
 import atexit, gc
@@ -29,3 +34,25 @@ def test_a_task_collects_seldom_and_not_at_its_end() -> None:
 
 def test_a_program_that_imports_the_components_keeps_its_collector() -> None:
     assert run({})[1:] == ["False"]
+
+
+def test_it_runs_again_after_a_failure() -> None:
+    was_enabled = []
+
+    @collection_paused()
+    def fail() -> None:
+        was_enabled.append(gc.isenabled())
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert was_enabled == [False]
+    assert gc.isenabled()
+
+
+def test_a_block_within_a_paused_one_leaves_it_paused() -> None:
+    with collection_paused():
+        with collection_paused():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()

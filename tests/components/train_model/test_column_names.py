@@ -20,7 +20,7 @@ def exported(tmp_path_factory):
     import keras
     import tensorflow as tf
 
-    from retrainer.components.train_model.export import export_model
+    from retrainer.components.train_model.export import ServedModel
 
     class Graph(tf.Module):
         @tf.function
@@ -35,7 +35,7 @@ def exported(tmp_path_factory):
     dense.set_weights([weights[:, np.newaxis], np.zeros(1)])
     folder = str(tmp_path_factory.mktemp("names") / "model")
     kinds = {name: "string" if name == TEXT else "float32" for name in NAMES}
-    export_model(model, Graph(), kinds, folder)
+    ServedModel(model, Graph(), kinds).write(folder)
     return folder
 
 
