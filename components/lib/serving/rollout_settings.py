@@ -1,7 +1,7 @@
 """The section `serving.rollout` as tasks and commands get it: JSON values with every default filled in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -36,13 +36,13 @@ class RolloutSettings:
     """
 
     steps: tuple[Stage, ...]
-    shadow: Stage | None = None
-    guards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    alpha: float = 0.05
-    give_up_seconds: int | None = None
-    observations: str = ""
-    labels: str = ""
-    label_key: tuple[str, ...] = ("request_id", "row")
+    shadow: Stage | None
+    guards: Mapping[str, Mapping[str, Any]]
+    alpha: float
+    give_up_seconds: int | None
+    observations: str
+    labels: str
+    label_key: tuple[str, ...]
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> "RolloutSettings":

@@ -12,7 +12,7 @@ from retrainer.components.lib.serving.rollout_records import (
 from retrainer.components.lib.serving.rollout_settings import RolloutSettings
 from retrainer.components.lib.serving.rollout_state import RolloutState
 from retrainer.components.lib.store import Store
-from retrainer.components.lib.uris import read_json
+from retrainer.components.lib.uris import read_json, write_json
 
 NOW = datetime(2026, 11, 26, 8, tzinfo=UTC)
 SETTINGS = RolloutSettings.of(
@@ -86,3 +86,38 @@ def test_the_promotion_names_who_and_why(store):
     promotion = read_promotion(store)
     assert (promotion.version, promotion.number) == (4, 1)
     assert (promotion.by, promotion.why) == ("ann", "better")
+
+
+def test_what_a_person_asks_for_is_written_unless_another_writer_was_first(store):
+    _promote(store, 1, None)
+    follow_registry(store, SETTINGS, "me", served=7)
+    records = RolloutRecords(store)
+    ended = records.change_once(lambda one: one.aborted("errors", "ann", NOW))
+    assert records.newest().rollout == ended
+
+    def come_second(rollout):
+        assert records.write(rollout, records.newest())
+        return rollout.aborted("late", "bob", NOW)
+
+    with pytest.raises(RetrainerError, match="the rollout has changed meanwhile"):
+        records.change_once(come_second)
+    assert records.newest().rollout == ended
+
+
+def test_a_record_of_another_format_is_named_and_one_without_progress_is_read(store):
+    _promote(store, 1, None)
+    follow_registry(store, SETTINGS, "me")
+    uri = f"{Store(store).rollouts_uri}/000001.json"
+    content = read_json(uri)
+    assert content["format"] == 1
+    write_json(uri, {**content, "progress": None})
+    assert RolloutRecords(store).newest().rollout.progress == {}
+    write_json(uri, {**content, "format": 2})
+    with pytest.raises(RetrainerError, match=r"record 1 in .* has format 2, .* reads format 1"):
+        RolloutRecords(store).newest()
+
+
+def test_a_run_that_promotes_is_named_as_a_person_is(store):
+    about = {"run": "flights-7"}
+    Registry(Store(store).models_uri).move_alias(CHAMPION, 4, None, about)
+    assert (read_promotion(store).by, read_promotion(store).why) == ("flights-7", "")

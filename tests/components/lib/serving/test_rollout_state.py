@@ -141,3 +141,64 @@ def test_a_version_that_served_before_gets_everything_at_once(in_canary):
 def test_a_champion_that_no_rollout_began_with_does_not_serve_yet(in_canary):
     serving = in_canary.changed(RolloutState.SERVING, 100, "done", "me", NOW)
     assert split_of(serving, 3) == Split(2)
+
+
+def test_a_first_champion_that_is_deployed_already_serves_at_once():
+    begun = _follow(None, 1, 1, served=1)
+    assert (begun.state, begun.percent) == (RolloutState.PROMOTING, 100)
+    assert begun.changes[0].reason == "version 1 serves already"
+
+
+def test_the_versions_that_served_all_requests_are_kept_each_once_and_the_newest_fifty():
+    rollout, order = None, [1, 2, 3, 1, *range(4, 60)]
+    for number, version in enumerate(order, 1):
+        begun = _follow(rollout, version, number)
+        if version == 4:
+            assert begun.proven == (2, 3, 1)
+        rollout = begun.changed(RolloutState.SERVING, 100, "done", "me", NOW)
+    assert rollout.proven == tuple(range(9, 59))
+
+
+@pytest.mark.parametrize(
+    ("version", "about", "reason"),
+    [
+        (1, {}, "the registry went back to version 1"),
+        (1, {"why": "complaints"}, "the registry went back to version 1: complaints"),
+        (None, {"by": "ann"}, "the registry has no champion any more by ann"),
+    ],
+)
+def test_a_rollout_that_the_registry_ends_says_what_is_known_of_it(
+    in_canary, version, about, reason
+):
+    assert _follow(in_canary, version, 3, **about).changes[-1].reason == reason
+    promoting = in_canary.changed(RolloutState.PROMOTING, 100, "passed", "me", NOW)
+    assert _follow(promoting, None, 3).state == RolloutState.ROLLED_BACK
+    serving = in_canary.changed(RolloutState.SERVING, 100, "done", "me", NOW)
+    assert _follow(serving, None, 3) is None
+
+
+def test_where_a_rollout_stands_in_words(in_canary):
+    words = {
+        state: in_canary.changed(state, 7, "x", "me", NOW).describe().removeprefix("version 2 ")
+        for state in RolloutState
+    }
+    assert words == {
+        RolloutState.SHADOW: "gets copies of the requests",
+        RolloutState.CANARY: "has 7 % of the requests",
+        RolloutState.PROMOTING: "is being brought to all requests",
+        RolloutState.SERVING: "serves all requests",
+        RolloutState.ROLLED_BACK: "was rolled back",
+    }
+
+
+def test_settings_that_are_left_out_have_their_defaults():
+    assert (SETTINGS.shadow, SETTINGS.guards, SETTINGS.give_up_seconds) == (None, {}, None)
+    assert (SETTINGS.alpha, SETTINGS.labels) == (0.05, "")
+    assert SETTINGS.label_key == ("request_id", "row")
+    guards = {"error_rate": {"max_increase": 0.0}, "metric": None}
+    given = RolloutSettings.of(
+        {"steps": STEPS, "alpha": 1, "guards": guards, "label_key": ["id"], "labels": None}
+    )
+    assert (given.alpha, given.guards) == (1.0, {"error_rate": {"max_increase": 0.0}})
+    assert (given.label_key, given.labels, given.observations) == (("id",), "", "")
+    assert [one.percent for one in SHADOWED.stages] == [0, 5, 50]
