@@ -140,10 +140,11 @@ def quantile_divergence(one: Column, other: Column) -> float | None:
     Returns:
         From 0 to 1 (logarithms are to the base 2); None where the statistics have no quantiles.
     """
-    edges = _shared_edges(one, other)
-    if not len(edges):
+    sides = one.quantiles, other.quantiles
+    if sides[0] is None or sides[1] is None:
         return None
-    p, q = _bin_shares(one, edges), _bin_shares(other, edges)
+    edges = _shared_edges(one, other)
+    p, q = _bin_shares(sides[0], edges), _bin_shares(sides[1], edges)
     middle = (p + q) / 2
     return max(0.0, min(1.0, (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2))
 
@@ -154,17 +155,12 @@ def _relative_entropy(p: np.ndarray, q: np.ndarray) -> float:
 
 
 def _shared_edges(one: Column, other: Column) -> np.ndarray:
-    sides = [one.quantiles, other.quantiles]
-    if any(side is None for side in sides):
-        return np.zeros(0)
-    return np.unique(np.concatenate([side[0] for side in sides if side is not None]))
+    known = [side[0] for side in (one.quantiles, other.quantiles) if side is not None]
+    return np.unique(np.concatenate([np.zeros(0), *known]))
 
 
-def _bin_shares(column: Column, edges: np.ndarray) -> np.ndarray:
+def _bin_shares(quantiles: tuple[np.ndarray, np.ndarray], edges: np.ndarray) -> np.ndarray:
     """Return the share of a column in bins that end at edges, inclusive; the first bin has all up to its edge."""
-    quantiles = column.quantiles
-    if quantiles is None:
-        return np.zeros(len(edges))
     # Of several quantiles with one value, the last one counts at the value itself, the first one below it.
     up_to = np.interp(edges, *_with_tails(*quantiles), left=0.0, right=1.0)
     return np.diff(up_to, prepend=0.0)

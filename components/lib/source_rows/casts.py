@@ -109,9 +109,9 @@ def cast_text(text: pa.Array, target: ColumnType) -> tuple[pa.Array, pa.Array]:
         return text.cast(target.arrow_type), text
     except pa.ArrowInvalid:
         # Spaces around a number are the source's, and rare enough to be looked for only now.
-        text = pc.utf8_trim_whitespace(text)
+        bare = pc.utf8_trim_whitespace(text)
     try:
-        return text.cast(target.arrow_type), text
+        return bare.cast(target.arrow_type), bare
     except pa.ArrowInvalid as error:
         raise CastError from error
 

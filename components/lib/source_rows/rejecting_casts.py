@@ -114,7 +114,7 @@ def _whole_numbers(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
     numbers = to_number(column).to_numpy(zero_copy_only=False)
     # Beyond, a double may be another integer than the source meant.
     whole = (np.floor(numbers) == numbers) & (np.abs(numbers) <= EXACT_LIMIT)
-    values = pa.array(np.where(whole, numbers, 0).astype(np.int64), mask=~whole)
+    values = pa.array(numbers, mask=~whole).cast(pa.int64())
     return values, np.flatnonzero(~whole & ~np.isnan(numbers))
 
 

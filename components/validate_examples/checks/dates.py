@@ -123,7 +123,7 @@ def _late_findings(
     late = {span: _late(days, periods.get(span), today) for span, days in spans.items()}
     with_late = [span for span, one in late.items() if one.after]
     # Most of the other spans are late, too.
-    if len(spans) > 1 and 2 * (len(with_late) - 1) > len(spans) - 1:
+    if 2 * (len(with_late) - 1) > len(spans) - 1:
         return []
     findings = []
     future = [span for span in with_late if late[span].future]

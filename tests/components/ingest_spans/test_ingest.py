@@ -255,6 +255,8 @@ def test_hashed_columns_are_repeatable_and_tell_nothing(project, monkeypatch):
 
 def test_hashing_without_a_key_names_the_variable(project, monkeypatch):
     monkeypatch.delenv("RETRAINER_HASH_KEY", raising=False)
+    # Before anything is looked for.
+    project.pattern = "nowhere/{span}.csv"
     with pytest.raises(RetrainerError, match="RETRAINER_HASH_KEY"):
         project.run(hash=("city",))
 

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.lib.examples import SpanPart
+from retrainer.components.validate_examples import date_counts
 from retrainer.components.validate_examples.date_counts import read_days
 
 
@@ -49,3 +50,37 @@ def test_a_column_is_one_of_dates_where_nine_of_ten_texts_are(part, dates, is_on
 def test_a_file_that_begins_without_rows_does_not_hide_the_dates_of_others(part):
     (days,) = read_days([part([], [DAY] * 3)]).values()
     assert days.days == {DAY: 3}
+
+
+def test_a_column_that_is_no_text_in_another_file_or_not_there_is_not_counted(part, tmp_path):
+    one = part([DAY] * 3, name="text")
+    for i, table in enumerate(({"at": [5], "x": [1]}, {"x": [1]})):
+        pq.write_table(pa.table(table), tmp_path / f"other-{i}.parquet")
+    files = (*one.files, "other-0.parquet", "other-1.parquet", *part([OTHER], name="more").files)
+    (days,) = read_days([SpanPart("1", str(tmp_path), "mixed", 6, files)]).values()
+    assert (days.present, days.days) == (4, {DAY: 3, "2024-02-29": 1})
+
+
+def test_days_are_counted_by_their_first_ten_characters(part):
+    texts = [DAY, f"{DAY} 10:00", f"{DAY}T10:00:00+02:00", f"{DAY}T1000", f"{DAY}x", "-"]
+    (days,) = read_days([part(texts * 10 + [DAY] * 200)]).values()
+    assert (days.present, days.days) == (260, {DAY: 250})
+
+
+@pytest.mark.parametrize(("text", "is_day"), [(f"{DAY}T1", False), (f"{DAY}_10:00", False)])
+def test_a_day_is_followed_by_nothing_or_a_time(part, text, is_day):
+    assert bool(read_days([part([text] * 10)])) is is_day
+
+
+def test_a_store_that_is_read_only_is_counted_again(part, monkeypatch):
+    def deny(uri, content):
+        raise PermissionError(uri)
+
+    monkeypatch.setattr(date_counts, "write_atomic", deny)
+    one = part([DAY])
+    assert [read_days([one])["at"].present for _ in range(2)] == [1, 1]
+
+
+def test_the_first_kilobyte_of_cells_shows_what_a_column_is(part):
+    assert read_days([part([DAY] * 922 + ["x"] * 102 + ["x"] * 5000)])
+    assert read_days([part(["x"] * 103 + [DAY] * 5921, name="other")]) == {}

@@ -1,3 +1,4 @@
+import datetime
 import decimal
 import os
 import shutil
@@ -21,8 +22,9 @@ def test_no_digit_of_a_whole_number_is_lost(arrow_type, sign):
     exact = cast(column(2**53 - 1), ColumnType.NUMBER)
     assert exact.to_pylist() == [sign * (2.0**53 - 1), None]
     # As a number with a fraction it would be equal to 2^53 + 1.
-    with pytest.raises(CastError):
-        cast(column(2**53), ColumnType.NUMBER)
+    for beyond in (2**53, 2**53 + 1):
+        with pytest.raises(CastError):
+            cast(column(beyond), ColumnType.NUMBER)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "+02:00", "Mars/Olympus"])
@@ -80,3 +82,55 @@ def test_a_duration_is_its_seconds_whatever_the_source_counts_it_in():
         assert cast(column, ColumnType.TEXT).to_pylist() == ["61", "2"]
         assert cast_or_reject(column, ColumnType.INTEGER)[0].to_pylist() == [61, 2]
     assert cast_or_reject(pa.array([500], pa.duration("ms")), ColumnType.INTEGER)[1].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("column", "target"),
+    [
+        (["1"], ColumnType.EMPTY),
+        (["1"], ColumnType.BOOLEAN),
+        (["true", "yes"], ColumnType.BOOLEAN),
+        ([1], ColumnType.BOOLEAN),
+        ([1.5], ColumnType.INTEGER),
+        ([1.5], ColumnType.LONG),
+        ([True], ColumnType.EMPTY),
+        ([datetime.date(2024, 2, 29)], ColumnType.NUMBER),
+        ([2**53], ColumnType.INTEGER),
+        ([-(2**53)], ColumnType.INTEGER),
+        (["9007199254740992"], ColumnType.INTEGER),
+        (["-9007199254740992"], ColumnType.INTEGER),
+        (["x", " 1 "], ColumnType.NUMBER),
+        (["[1"], ColumnType.LIST),
+        ([[1]], ColumnType.TEXT),
+    ],
+)
+def test_what_is_of_another_type_is_not_cast(column, target):
+    with pytest.raises(CastError):
+        cast(pa.array(column), target)
+
+
+@pytest.mark.parametrize(
+    ("column", "target", "values"),
+    [
+        ([2**53 - 1, None, -(2**53) + 1], ColumnType.INTEGER, [2**53 - 1, None, -(2**53) + 1]),
+        ([2**53, None], ColumnType.LONG, [2**53, None]),
+        (["9223372036854775807"], ColumnType.LONG, [2**63 - 1]),
+        ([None, None], ColumnType.INTEGER, [None, None]),
+        ([" true", "FALSE ", None], ColumnType.BOOLEAN, [1, 0, None]),
+        ([True, None], ColumnType.NUMBER, [1.0, None]),
+        ([" 1.5 ", "2"], ColumnType.NUMBER, [1.5, 2.0]),
+        (["1e+300", "inf", "9007199254740993.5"], ColumnType.NUMBER, [1e300, float("inf"), 9007199254740994.0]),
+        ([datetime.date(2024, 2, 29)], ColumnType.TEXT, ["2024-02-29"]),
+        ([decimal.Decimal("1e25"), None], ColumnType.TEXT, ["1" + "0" * 25, None]),
+        ([True, None], ColumnType.TEXT, ["true", None]),
+        ([[1, 2], []], ColumnType.LIST, ["[1, 2]", "[]"]),
+    ],
+)  # fmt: skip
+def test_values_of_a_type_are_cast(column, target, values):
+    converted = cast(pa.array(column), target)
+    assert (converted.type, converted.to_pylist()) == (target.arrow_type, values)
+
+
+def test_an_overflow_is_no_infinity():
+    with pytest.raises(CastError):
+        cast(pa.array(["1.5e999"]), ColumnType.NUMBER)

@@ -1,5 +1,7 @@
 """Columns under another name, and columns made of others."""
 
+from decimal import Decimal
+
 import pyarrow as pa
 import pytest
 
@@ -20,6 +22,12 @@ CELLS = {
     "name": pa.array([" Ulm", "KÖLN", None]),
     "tags": pa.array(["a| b||", "", None]),
     "list": pa.array([["a", "b"], [], None]),
+    "price": pa.array([Decimal("1.50"), Decimal("2.00"), None]),
+    "ratio": pa.array([0.5, None, 1.0]),
+    "text_list": pa.array(['["b", 1]', "b", "[1"]),
+    # Beyond the year 9999, which Python's own types can't hold.
+    "far": pa.array([317_000_000_000, 0, None], pa.timestamp("s")),
+    "far_day": pa.array([3_000_000, 0, None], pa.date32()),
 }
 
 
@@ -52,6 +60,28 @@ def derived(expression):
         ({"equal": ["delay", 3]}, [True, False, None]),
         ({"coalesce": ["name", {"value": "?"}]}, [" Ulm", "KÖLN", "?"]),
         ({"hour": "not_there"}, [None, None, None]),
+        ({"year": "far"}, [12015, 1970, None]),
+        ({"year": "far_day"}, [10183, 1970, None]),
+        ({"add": ["delay", {"value": "2.5"}]}, [5.5, 22.5, None]),
+        ({"add": [{"value": 2}, "share"]}, [2.5, 4.0, None]),
+        ({"less": [{"multiply": ["delay", 2]}, 40]}, [True, False, None]),
+        ({"abs": {"subtract": ["delay", 10]}}, [7.0, 10.0, None]),
+        ({"utf8_length": {"coalesce": ["name", {"value": "?"}]}}, [4, 4, 1]),
+        # Numbers where one of them is a number, else text.
+        ({"coalesce": ["delay", "ratio"]}, [3.0, 20.0, 1.0]),
+        ({"coalesce": ["share", "ratio"]}, [0.5, 2.0, 1.0]),
+        ({"coalesce": ["ratio", "share"]}, [0.5, 2.0, 1.0]),
+        ({"coalesce": ["price", "price"]}, [1.5, 2.0, None]),
+        ({"coalesce": ["share", {"value": 7}]}, ["0.5", "2", "7"]),
+        ({"coalesce": ["share", 7]}, [0.5, 2.0, 7.0]),
+        ({"coalesce": [{"utf8_length": "name"}, "share"]}, [4.0, 4.0, None]),
+        ({"equal": [{"add": ["delay", 0]}, "share"]}, [False, False, None]),
+        ({"equal": [{"utf8_lower": "name"}, {"value": "köln"}]}, [False, True, None]),
+        ({"equal": [{"utf8_upper": "share"}, {"value": "2.0"}]}, [False, False, None]),
+        (
+            {"not_equal": [{"coalesce": ["share", {"value": "2.0"}]}, {"value": "2"}]},
+            [True, False, True],
+        ),
         ({"split_pattern": ["tags", {"value": "|"}]}, ['["a", "b"]', "[]", None]),
         ({"list_contains": ["list", {"value": "b"}]}, [True, False, None]),
         ({"index_in": ["name", {"value": ["KÖLN", "x", " Ulm"]}]}, [2, 0, None]),
@@ -67,6 +97,11 @@ def test_a_column_is_made_by_the_function_of_arrow(expression, cells):
 
 
 def test_cells_that_cannot_be_taken_are_faults_of_their_rows():
+    value = {"value": "b"}
+    assert derived({"list_contains": ["text_list", value]}) == (
+        [True, True, None], {"text_list": [2]},
+    )  # fmt: skip
+    assert derived({"hour": "share"}) == ([None, None, None], {"share": [0, 1]})
     assert derived({"hour": "name"}) == ([None, None, None], {"name": [0, 1]})
     assert derived({"add": ["name", 1]}) == ([None, None, None], {"name": [0, 1]})
     classes = {"value": ["ulm", "wien"]}
@@ -167,3 +202,17 @@ def test_what_cannot_be_is_refused_by_name(columns, says):
 def test_settings_that_contradict_each_other_are_refused(settings, says):
     with pytest.raises(RetrainerError, match=says):
         IngestSettings("label", **settings).check()
+
+
+def test_a_columns_source_is_the_first_column_that_is_made_of_it():
+    changes = parse_columns(
+        {
+            "a": {"add": ["x", {"multiply": ["y", 2]}]},
+            "b": {"equal": ["x", {"value": "y"}]},
+            "c": {"split_pattern": ["z", {"value": "|"}]},
+            "new": "old",
+        }
+    )
+    assert changes.sources == {"x": "a", "y": "a", "z": "c"}
+    assert changes.lists == ("c",)
+    assert changes.renamed == {"old": "new"}

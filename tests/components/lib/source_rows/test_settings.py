@@ -4,7 +4,7 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.source_rows.csv_options import parse_csv_options
-from retrainer.components.lib.source_rows.settings import IngestSettings
+from retrainer.components.lib.source_rows.settings import IngestSettings, check_query
 from retrainer.components.lib.source_rows.sources.base import SourceOptions
 
 
@@ -124,3 +124,119 @@ def test_csv_options_become_arguments_of_the_source():
 def test_csv_options_that_cannot_be_are_named(options, says):
     with pytest.raises(RetrainerError, match=says):
         parse_csv_options(options)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"eval_fraction": 1}, "eval_fraction is 1; it must lie between"),
+        ({"weight": "late"}, r"the weight 'late' .*can't be the label, nor be hashed"),
+        ({"weight": "w", "hash": ("w",)}, "the weight 'w'"),
+        ({"weight": "w", "drop": ("w",)}, "'w' is the label, the weight"),
+        ({"split_by": ("id",)}, r"data\.split\.columns names id, and data\.split\.by is newest_spans"),
+        ({"split": "hash", "split_by": ("late",)}, "the label 'late' can't be part"),
+        ({"label_keys": {"a": ("late", "other")}, "drop": ("other",)}, "'other' is the label"),
+        ({"label_keys": {"a": ("late", "other")}, "key": ("other",)}, "the label 'other'"),
+        ({"types": {"late": "list"}}, "'late' is a list"),
+        ({"types": {"w": "list"}, "weight": "w"}, "'w' is a list"),
+        ({"types": {"id": "list"}, "key": ("id",)}, "'id' is a list"),
+        ({"columns": {"b": {"split_pattern": ["a", {"value": "|"}]}}, "hash": ("b",)}, "'b' is a list"),
+    ],
+)  # fmt: skip
+def test_settings_that_contradict_each_other_are_reported(settings, says):
+    with pytest.raises(RetrainerError, match=says):
+        IngestSettings("late", **settings).check()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"max_bad_rows": 0}, {"max_bad_rows": 1}, {"eval_fraction": 0.001}, {"eval_fraction": 0.999},
+        {"split": "hash", "split_by": ("id",)}, {"weight": "w", "key": ("w",)},
+        {"types": {"a": "list"}}, {"key": ("id",), "key_features": ("id",)},
+    ],
+)  # fmt: skip
+def test_settings_at_their_ends_pass(settings):
+    IngestSettings("late", **settings).check()
+
+
+def test_labels_are_those_of_all_outputs_once():
+    keys = {"a": ("late", "x"), "b": ("x", "y")}
+    assert IngestSettings("late", label_keys=keys).labels == ("late", "x", "y")
+    assert IngestSettings("late").labels == ("late",)
+
+
+def test_a_column_that_others_are_made_of_is_read_and_then_dropped():
+    settings = IngestSettings(
+        "late", drop=("a", "b"), columns={"c": {"utf8_lower": "a"}, "l": {"split_pattern": ["x", {"value": "|"}]}},
+        types={"t": "list", "l": "list", "n": "number"},
+    )  # fmt: skip
+    assert settings.source_options.exclude == ("b",)
+    assert settings.dropped_sources == {"a"}
+    assert settings.lists == ("t", "l")
+
+
+def test_a_key_is_strict_where_no_type_is_said():
+    assert IngestSettings("late", key=("a", "b"), types={"a": "integer"}).strict == {"b"}
+
+
+def test_words_stay_words_in_a_key_and_in_text_but_not_in_a_digest():
+    settings = IngestSettings(
+        "late", key=("id",), split_by=("who",), hash=("who",), columns={"amount": "Betrag"},
+        types={"city": "text", "tags": "list", "n": "number"},
+        source=SourceOptions(csv_by_column={"Betrag": {"decimal": ","}}),
+    )  # fmt: skip
+    rules = settings.cell_rules
+    kept = {name for name in ("id", "who", "city", "tags", "n") if rules.of(name).keep_words}
+    assert kept == {"id", "city", "tags"}
+    assert (rules.of("amount").decimal, rules.of("Betrag").decimal) == (",", ".")
+
+
+def test_only_types_that_make_other_rows_make_another_version():
+    def digest(types=None, **more):
+        return IngestSettings("late", key=("id",), types=types or {}, **more).digest(b"")
+
+    base = digest()
+    assert digest({"a": "number"}) == base
+    assert digest(key_features=("id",)) == base
+    assert digest(source=SourceOptions(max_bytes_billed=1)) == base
+    others = [
+        digest(types)
+        for types in (
+            {"a": "text"}, {"a": "list"}, {"id": "number"}, {"b": "text"}, {"__index_level_0__": "number"},
+        )
+    ]  # fmt: skip
+    assert len({base, *others}) == 6
+    assert digest({"a": "text", "b": "text"}) == digest({"b": "text", "a": "text"})
+
+
+def test_a_query_is_for_bigquery():
+    check_query("", "data/{span}.csv")
+    check_query("select 1", "bq://p.d.t_{span}")
+    with pytest.raises(
+        RetrainerError, match=r"data\.query is for BigQuery, and the pattern 'data/"
+    ):
+        check_query("select 1", "data/{span}.csv")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"skip_rows": True}, "skip_rows is True"),
+        ({"skip_rows": "1"}, "skip_rows is '1'"),
+        ({"thousands": "a"}, "the thousands mark is 'a'"),
+        ({"thousands": "-"}, "the thousands mark is '-'"),
+        ({"decimal": ",", "by_column": {"a": {"thousands": ","}}}, r"both ','.*by_column\.a"),
+    ],
+)
+def test_marks_and_lines_that_can_not_be_are_named(options, says):
+    with pytest.raises(RetrainerError, match=says):
+        parse_csv_options(options)
+
+
+def test_no_lines_are_skipped_and_no_column_is_apart_by_default():
+    assert parse_csv_options({"skip_rows": 0, "by_column": {}, "thousands": ""}) == {
+        "csv_skip_rows": 0, "csv_by_column": {}, "csv_thousands": "",
+    }  # fmt: skip
+    own = {"a": {"decimal": ",", "thousands": "."}}
+    assert parse_csv_options({"by_column": own}) == {"csv_by_column": own}

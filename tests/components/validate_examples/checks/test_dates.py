@@ -51,6 +51,7 @@ def test_a_late_date_in_any_span_is_found(check):
     assert future.expected == "dates up to today, 2014-01-15"
     assert (after.kind.name, after.where) == ("date_after_span", "spans 2013-02, 2013-04")
     assert after.seen == "3 dates (3 %) later, up to 2999-01-01"
+    assert after.expected == "dates before 2013-05-01 00:00, when span 2013-04 ends, plus one day"
 
 
 @pytest.mark.parametrize(
@@ -166,3 +167,51 @@ def test_days_that_cannot_be_read_are_counted_again(make_examples, content):
     kept.write_text(content)
     assert check_dates(examples, {}, TODAY) == first
     assert kept.read_text() == good
+
+
+@pytest.mark.parametrize(
+    ("late", "of", "is_found"), [((1,), 1, True), ((1, 3, 5), 5, True), ((1, 3, 4, 5), 5, False)]
+)
+def test_where_most_of_the_other_spans_are_late_it_is_a_rule(check, late, of, is_found):
+    spans = {f"2013-0{i}": plain(f"2013-0{i}") for i in range(1, of + 1)}
+    for i in late:
+        spans[f"2013-0{i}"][0] = "2050-01-01"
+    assert bool(check(spans)) is is_found
+
+
+@pytest.mark.parametrize(
+    ("span", "latest", "first_late"),
+    [
+        # A day after the end, whatever the clock says: of an hour, the day after the next one.
+        ("2013-02-10", "2013-02-11", "2013-02-12"),
+        ("2013-02-10T10", "2013-02-11", "2013-02-12"),
+        ("2013-02-10T23", "2013-02-11", "2013-02-12"),
+        ("2013-02", "2013-03-01", "2013-03-02"),
+    ],
+)
+def test_a_date_up_to_a_day_after_its_span_is_accepted(check, span, latest, first_late):
+    (found,) = check({span: [latest] * 10 + [first_late] * 30})
+    assert (found.kind.name, found.seen) == (
+        "date_after_span",
+        f"30 dates (75 %) later, up to {first_late}",
+    )
+    assert found.expected.endswith(", when the span ends, plus one day")
+
+
+@pytest.mark.parametrize(("start", "is_early"), [("2014-01-16", False), ("2014-01-17", True)])
+def test_a_span_begins_tomorrow_at_the_latest(check, start, is_early):
+    found = check({start: ["2013-01-01"] * ROWS})
+    assert kinds(found) == [("future_date", f"span {start}")] * is_early
+    if is_early:
+        assert found[0].seen == f"a span that begins on {start}, and today is 2014-01-15"
+
+
+def test_a_column_that_some_spans_lack_is_judged_by_those_that_have_it(check):
+    spans = {"2013-01": ["x"] * ROWS, "2013-02": plain("2013-02"), "2013-03": plain("2013-03")}
+    spans["2013-03"][0] = "2050-01-01"
+    spans["2013-02"][0:2] = "2013-02-30", "2013-02-31"
+    impossible, future = check(spans)
+    assert (impossible.where, impossible.seen) == (
+        "span 2013-02", "2 dates (4 %) such as 2013-02-30, 2013-02-31",
+    )  # fmt: skip
+    assert (future.kind.name, future.where) == ("future_date", "span 2013-03")

@@ -1,4 +1,5 @@
 import bz2
+import errno
 import gzip
 
 import pyarrow as pa
@@ -106,3 +107,28 @@ def test_the_ending_of_a_compression_comes_off_a_name():
     assert without_compression("gs://b/a.csv.gz") == "gs://b/a.csv"
     assert without_compression("gs://b.gz/a.csv") == "gs://b.gz/a.csv"
     assert compression_of("a.parquet") == ""
+
+
+def test_an_error_of_the_disk_while_reading_stays_what_it_is(write):
+    for path in (write("a.csv.gz", gzip.compress(TEXT)), write("a.csv", TEXT)):
+        with pytest.raises(OSError, match="broken") as error, open_native("a", str(path)):
+            raise OSError(errno.EIO, "broken")
+        assert error.value.errno == errno.EIO
+    with pytest.raises(OSError, match="of no codec"), open_native("a", str(path)):
+        raise OSError("of no codec")
+
+
+def test_a_codec_may_be_named_where_the_file_has_no_ending_for_it(write):
+    path = write("part-0", gzip.compress(TEXT)[:-100])
+    with (
+        pytest.raises(RetrainerError, match="its gzip data end too early"),
+        open_native("part-0", str(path), "gzip") as stream,
+    ):
+        stream.read()
+
+
+def test_fewer_bytes_than_a_codecs_mark_are_cut_off_or_another_file(write):
+    with pytest.raises(RetrainerError, match="is no gzip file"):
+        read(write("a.gz", b"x"))
+    with pytest.raises(RetrainerError, match="is cut off"):
+        read(write("b.gz", gzip.compress(b"a")[:2]))

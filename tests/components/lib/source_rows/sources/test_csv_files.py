@@ -251,3 +251,57 @@ def test_cells_are_bytes_so_that_nothing_is_guessed(read, tmp_path):
     (block,) = source.blocks()
     assert block.batch.schema.field("a").type == pa.binary()
     assert source.narrow
+
+
+def test_a_row_may_go_over_a_hundred_lines(read):
+    def content(lines):
+        cell = "x\n" * (lines - 1)
+        return f'a,b\n1,Ulm\n2,"{cell}",surplus\n3,Bonn\n'
+
+    rows, (bad,) = read(content(100))
+    assert rows == [[b"1", b"Ulm"], [b"3", b"Bonn"]]
+    assert "over 100 lines" in bad.reason
+    with pytest.raises(RetrainerError, match=r"row 2 spans 101 lines"):
+        read(content(101))
+
+
+def test_lines_may_end_as_on_old_macs(read):
+    _, (bad,) = read('a,b\r1,"x\ry",z\r2,Ulm\r')
+    assert (bad.row, "over 2 lines" in bad.reason) == (1, True)
+    with pytest.raises(RetrainerError, match="ends within a quote"):
+        read('a,b\r1,"x\r2,Ulm\r')
+
+
+def test_another_fault_that_arrow_finds_is_shown_as_it_is(read, monkeypatch):
+    def refuse(*_args):
+        raise pa.ArrowInvalid("out of sync")
+
+    monkeypatch.setattr(CsvSource, "_open", refuse)
+    with pytest.raises(pa.ArrowInvalid, match="out of sync"):
+        read("a,b\n1,2\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "is_missing"),
+    [
+        ({}, True),
+        ({"csv_null_values": ("", "-")}, True),
+        ({"csv_null_values": ("-",)}, False),
+        ({"csv_by_column": {"a": {"null_values": ("-",)}}}, False),
+        ({"csv_by_column": {"a": {"null_values": ("",)}, "b": {"decimal": ","}}}, True),
+        ({"csv_null_values": ("-",), "csv_by_column": {"a": {"null_values": ("",)}}}, False),
+    ],
+)
+def test_the_empty_cell_is_missing_where_no_column_says_otherwise(read, options, is_missing):
+    assert read("a,b\n1,\n", **options)[0] == [[b"1", None if is_missing else b""]]
+
+
+def test_a_text_of_a_bad_row_is_kept_up_to_two_thousand_characters(read):
+    _, (bad,) = read(f"a,b\n{'x' * 3000}\n1,2\n")
+    assert bad.text == "x" * 2000
+
+
+def test_a_header_over_several_lines_that_ends_late_is_read(read, monkeypatch):
+    monkeypatch.setattr(csv_files, "_CHUNK_BYTES", 8)
+    rows, _ = read('first column,"second\none"\n1,2\n')
+    assert rows == [[b"1", b"2"]]
