@@ -10,6 +10,7 @@ from ..lib.evaluation.eval_config import CANDIDATE
 from ..lib.evaluation.input_counts import InputCounts, binarized_classes
 from ..lib.evaluation.metric_requirements import Requirements
 from ..lib.evaluation.output_checks import label_problems
+from ..lib.evaluation.paired.not_compared import cluster_of_lists
 from ..lib.examples import EVAL, Examples
 from ..lib.saved_models.saved_model import Model, PredictionShapeError
 from ..lib.words import did_you_mean
@@ -36,11 +37,13 @@ class ChallengerUnfitError(Exception):
 
 
 def check_cluster(examples: Examples, cluster: str) -> None:
-    """Check that the eval split has the column that marks rows which depend on each other.
+    """Check that the eval split has the column that marks rows which depend on each other, with one value a row.
 
     Raises:
-        RetrainerError: If no span has it.
+        RetrainerError: If no span has it, or its cells are lists.
     """
+    if cluster in examples.lists:
+        raise RetrainerError(cluster_of_lists(cluster))
     have = {name for part in examples.splits[EVAL] for name in column_names(part)}
     if have and cluster not in have:
         near = did_you_mean(cluster, sorted(have), "It has")

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..lib.errors import RetrainerError
-from ..lib.evaluation.list_values import is_list, lists_of_text, without_missing_values
+from ..lib.evaluation.list_values import slice_column
 from ..lib.evaluation.scores import Scores
 from ..lib.examples import EVAL, Examples, SpanPart, open_parquet
 from ..lib.progress import progress
@@ -145,24 +145,11 @@ def column_names(part: SpanPart) -> list[str]:
 def slice_batch(
     batch: pa.RecordBatch, columns: Sequence[str], lists: Collection[str] = ()
 ) -> pa.RecordBatch:
-    """Keep the columns to slice by.
-
-    A NaN becomes null, that is: in no slice. TFMA would make a slice of each single NaN, as no NaN
-    equals another. In a list, both are left out. A column that the batch lacks is left out.
-    """
+    """Keep the columns to slice by, as `slice_column` makes them; one that the batch lacks is left out."""
     names = [name for name in columns if name in batch.schema.names]
-    arrays = []
-    for name in names:
-        column = batch.column(name)
-        if name in lists:
-            column = lists_of_text(column)
-        if is_list(column.type):
-            column = without_missing_values(column)
-        elif pa.types.is_floating(column.type):
-            column = pa.array(column.to_numpy(zero_copy_only=False), from_pandas=True)
-        arrays.append(column)
     if not names:
         return pa.RecordBatch.from_arrays([pa.nulls(batch.num_rows)], names=[""])
+    arrays = [slice_column(batch.column(name), name in lists) for name in names]
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 

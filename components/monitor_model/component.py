@@ -15,6 +15,7 @@ def monitor_model(
     monitoring: Dict[str, Any] = {},
     label: str = "",
     evaluation: Dict[str, Any] = {},
+    lists: List[str] = [],
     retraining: Dict[str, Any] = {},
     labels_failure: str = "",
     now: str = "",
@@ -36,6 +37,7 @@ def monitor_model(
         monitoring: The section `monitoring`.
         label: Name of the label's column.
         evaluation: The section `evaluation`: metrics, slices and thresholds of the realised quality.
+        lists: Columns of lists: a row is in the slice of each of its values.
         retraining: The section `retraining`, with `pipeline` (its name), and `pattern`, `marker` and `label` of the
             data that a run trains on. Empty: incidents ask for no run.
         labels_failure: Why new labels were not joined; empty if they were. What needs no labels is judged and recorded,
@@ -60,6 +62,7 @@ def monitor_model(
             monitoring,
             label=label,
             evaluation=evaluation,
+            lists=lists,
             retraining=retraining,
             labels_failure=labels_failure,
             report_path=report.path,

@@ -1,15 +1,17 @@
 """The champion's labelled rows of some spans, as metrics are computed from them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from ..lib.evaluation.eval_config import CANDIDATE
+from ..lib.evaluation.list_values import slice_column
 from ..lib.evaluation.scores import Scores
 from ..lib.predictions.joined_sets import JoinedSet
 from ..lib.predictions.joined_table import LABEL, WEIGHT, read_joined
 from ..lib.predictions.prediction_table import read_columns
+from ..lib.source_rows.list_cells import to_lists
 
 SPAN = "joined_span"
 """The column to slice by that names the span of each row."""
@@ -21,6 +23,7 @@ def read_scores(
     sets: Sequence[JoinedSet],
     version: int,
     slice_columns: Sequence[str],
+    lists: Collection[str] = (),
 ) -> Scores | None:
     """Read labels, predictions, weights and slice columns of at most `MOST_ROWS` rows.
 
@@ -28,6 +31,7 @@ def read_scores(
         sets: The spans.
         version: The champion's number; rows of others are left out, and those without one count as its own.
         slice_columns: Columns to slice by; one that the predictions do not keep is left out.
+        lists: Columns of lists, each cell a JSON list, or the only value.
 
     Returns:
         The rows; None if there are none.
@@ -49,7 +53,7 @@ def read_scores(
             place += batch.num_rows
             if taken.any():
                 rows = {name: column.filter(pa.array(taken)) for name, column in cells.items()}
-                parts.append(_scores(rows, about.predictions, sliced, one.span))
+                parts.append(_scores(rows, about.predictions, sliced, lists, one.span))
     if not parts:
         return None
     weights = np.concatenate([part.weight for part in parts if part.weight is not None])
@@ -63,10 +67,20 @@ def read_scores(
 
 
 def _scores(
-    rows: dict[str, pa.Array], predictions: Sequence[str], sliced: dict[str, str], span: str
+    rows: dict[str, pa.Array],
+    predictions: Sequence[str],
+    sliced: dict[str, str],
+    lists: Collection[str],
+    span: str,
 ) -> Scores:
     outputs = [_numbers(rows[name]).astype(np.float32) for name in predictions]
-    columns = {name: rows[column] for name, column in sliced.items()}
+    columns = {
+        # Nobody checked what clients sent: what is no list is in no slice.
+        name: slice_column(to_lists(rows[column])[0], True)
+        if name in lists
+        else slice_column(rows[column], False)
+        for name, column in sliced.items()
+    }
     columns[SPAN] = pa.array([span] * len(outputs[0]), pa.string())
     return Scores(
         _numbers(rows[LABEL]),

@@ -68,6 +68,7 @@ class Look:
         joined: Predictions with labels, newest span first.
         label: Name of the label's column; empty if unknown.
         evaluation: The section `evaluation`: metrics, slices, thresholds, the weight's column.
+        lists: Columns of lists, each cell a JSON list.
         broken: Why the values of a column can't be trusted, by column; found by the checks of kind `data`.
         broken_before: Spans in which the values of a column could not be trusted, by column.
         judged_before: How many rows each span had when it was first judged, by span.
@@ -85,6 +86,7 @@ class Look:
     joined: tuple[JoinedSet, ...] = ()
     label: str = ""
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    lists: tuple[str, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
     broken_before: Mapping[str, Collection[str]] = field(default_factory=dict)
     judged_before: Mapping[str, int] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """A run of monitoring: judge each window that was not judged yet, record it, and what follows from it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -78,6 +78,7 @@ def monitor(
     *,
     label: str = "",
     evaluation: Mapping[str, Any] | None = None,
+    lists: Sequence[str] = (),
     retraining: Mapping[str, Any] | None = None,
     labels_failure: str = "",
     report_path: str = "",
@@ -92,6 +93,7 @@ def monitor(
         settings: The section `monitoring`, every default filled in.
         label: Name of the label's column.
         evaluation: The section `evaluation`.
+        lists: Columns of lists: a row is in the slice of each value.
         retraining: The section `retraining`, see `incidents.follow`; empty if incidents ask for no run.
         labels_failure: Why new labels were not joined; empty if they were.
         report_path: File for the HTML report; empty for none.
@@ -124,6 +126,7 @@ def monitor(
             joined=tuple(newest_joined(store)),
             label=label,
             evaluation=whole_numbers(evaluation or {}),
+            lists=tuple(lists),
         )
         written = _look(usual, looks, by)
     states = looks.fold(settings.get("signals") or {})
@@ -255,6 +258,7 @@ def _key(look: Look) -> str:
         {name: value for name, value in look.settings.items() if name != "schedule"},
         look.label,
         look.evaluation,
+        *([list(look.lists)] if look.lists else []),
     ]
     return str(digest_value(made_of))
 

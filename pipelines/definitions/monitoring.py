@@ -65,6 +65,7 @@ def monitoring(loaded: LoadedConfig) -> Any:
             retraining=config.retraining.values(config.name, config.data)
             if config.retraining
             else {},
+            **({"lists": list(config.data.lists)} if config.data.lists else {}),
             labels_failure=joined.outputs["failure"] if joined else "",
             now=now,
             **RUN,

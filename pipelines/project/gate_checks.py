@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...components.lib.evaluation.config_checks import Problem
-from ...components.lib.evaluation.paired.not_compared import NOT_COMPARED
+from ...components.lib.evaluation.paired.not_compared import NOT_COMPARED, cluster_of_lists
 from ...components.lib.words import did_you_mean
 from .sections.retrain import RetrainConfig
 
@@ -25,6 +25,8 @@ def gate_problems(config: RetrainConfig) -> Iterator[Problem]:
     if asked is None:
         return
     yield from _not_compared(config, asked.metrics)
+    if config.gate.cluster in config.data.lists:
+        yield Problem(cluster_of_lists(config.gate.cluster), place="gate.cluster")
     known = list(_metric_names(config))
     for i, name in enumerate(asked.metrics):
         # What TFMA appends for classes and averages begins with an underscore.

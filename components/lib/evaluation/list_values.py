@@ -38,6 +38,25 @@ def without_missing_values(column: pa.Array) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets, mask=missing), values.filter(known))
 
 
+def slice_column(column: pa.Array, has_lists: bool) -> pa.Array:
+    """Return a column as rows are sliced by it.
+
+    A NaN becomes null, that is: in no slice. TFMA would make a slice of each single NaN, as no NaN equals another. In a
+    list, both are left out.
+
+    Args:
+        column: The column.
+        has_lists: Whether its cells are JSON lists.
+    """
+    if has_lists:
+        column = lists_of_text(column)
+    if is_list(column.type):
+        return without_missing_values(column)
+    if pa.types.is_floating(column.type):
+        return pa.array(column.to_numpy(zero_copy_only=False), from_pandas=True)
+    return column
+
+
 def lists_of_text(column: pa.Array) -> pa.Array:
     """Read the lists that a span's files have as JSON, in a column of text.
 

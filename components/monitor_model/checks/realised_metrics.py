@@ -82,7 +82,7 @@ def _measure(look: Look, spans: list[str]) -> "Measurement | None":
     sets = [one for one in look.joined if one.span in spans]
 
     def make() -> "Measurement | None":
-        scores = read_scores(sets, look.model.version, list(slices))
+        scores = read_scores(sets, look.model.version, list(slices), look.lists)
         return None if scores is None else measure(scores, look.evaluation, look.label)
 
     slices: dict[str, None] = {}

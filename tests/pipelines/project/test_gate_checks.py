@@ -66,6 +66,16 @@ def test_an_engine_compares_too(check: Callable[..., list[str]]) -> None:
     assert check(gate={"require_significance": True}, **on_beam) == check(gate={}, **on_beam)
 
 
+def test_a_column_of_lists_is_no_cluster(check: Callable[..., list[str]], tmp_path: Path) -> None:
+    data = yaml.safe_load((tmp_path / "retrain.yaml").read_text())["data"]
+    data["columns"] = {"tags": {"split_pattern": ["channel", {"value": ","}]}}
+    gate = {"require_significance": True, "cluster": "tags"}
+    with pytest.raises(
+        RetrainerError, match=r"retrain.yaml:\d+: gate.cluster names 'tags', a column of lists"
+    ):
+        check(data=data, gate=gate)
+
+
 def test_a_metric_that_can_not_be_compared_by_is_named_with_its_line(
     check: Callable[..., list[str]],
 ) -> None:

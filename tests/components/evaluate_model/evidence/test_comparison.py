@@ -10,7 +10,9 @@ import pytest
 
 from retrainer.components.evaluate_model import kept_rows, measurement
 from retrainer.components.evaluate_model.evidence.checks import Kind
+from retrainer.components.evaluate_model.fitness import check_cluster
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.examples import Examples
 
 
 def specs(lower: float, change: float | None = None) -> list[dict[str, Any]]:
@@ -77,6 +79,14 @@ def test_what_can_not_be_compared_is_named(
 ) -> None:
     with pytest.raises(RetrainerError, match=words):
         run(specs(0.5), gate=gate)
+
+
+def test_a_column_of_lists_marks_no_clusters() -> None:
+    examples = Examples("late", splits={}, spans=(), lists=("tags",))
+    with pytest.raises(
+        RetrainerError, match="'tags', a column of lists, and each row must be in one"
+    ):
+        check_cluster(examples, "tags")
 
 
 ON_BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]

@@ -53,7 +53,7 @@ class World:
         random = np.random.default_rng(100 + day)
         span = f"{START + timedelta(days=day):%Y-%m-%d}"
         scores = random.beta(2, 5, rows)
-        carriers = random.choice(["AA", "UA"], rows)
+        carriers = random.choice(options.pop("carriers", ["AA", "UA"]), rows)
         late = random.random(rows) < scores
         bad = np.ones(rows, bool) if carrier is None else carriers == carrier
         late = np.where((random.random(rows) < wrong) & bad, ~late, late).astype(int)
