@@ -7,10 +7,10 @@ from typing import Any
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.folders import local_folder
-from ..lib.registry.aliases import PUSH, Hold
+from ..lib.registry.aliases import PUSH, AliasMove
 from ..lib.registry.approvals import ApprovalState, ask
 from ..lib.registry.evaluation_summary import EvaluationSummary
-from ..lib.registry.model_versions import training_digest
+from ..lib.registry.model_versions import ModelVersion, training_digest
 from ..lib.registry.recency import older_than_champion, parse_flag
 from ..lib.registry.registry import CHAMPION, AliasMovedError, Registry
 from ..lib.runs.run_records import TaskRecord
@@ -85,57 +85,44 @@ def push(
     """
     allowed = parse_flag("allow_older", allow_older)
     judged = Blessing.read(blessing)
+    check = None if serving_check is None else ServingCheck.read(serving_check)
     noted = version_info(judged, info or {})
     newest = str(noted.get("span") or judged.newest_span)
     record = record or TaskRecord("push_model")
     record.note(newest_span=newest, champion=judged.champion_version)
+    # What is pushed is hashed while it is copied, so the blessing's word for it stands until then.
+    digest = judged.model_digest
+
+    def same_model(actual: str) -> None:
+        _same_model("blessing", digest, actual, model)
+        if check:
+            _same_model("serving check", check.model_digest, actual, model)
+
+    registry = Registry(Store(store).models_uri)
     with local_folder(model) as folder:
-        # What is pushed is hashed while it is copied, so the blessing's word for it stands until then.
-        digest = judged.model_digest
-        # By what the reason is called in records.
-        refusals = {} if judged.blessed else {"not_blessed": _refusal(judged)}
-        check = None if serving_check is None else ServingCheck.read(serving_check)
-        if check and not check.ok:
-            refusals["not_serving"] = check.reason
-
-        def same_model(actual: str) -> None:
-            _same_model("blessing", judged.model_digest, actual, model)
-            if check:
-                _same_model("serving check", check.model_digest, actual, model)
-
         if check and check.model_digest != digest:
             same_model(digest_folder(folder))
+        refusals = _judges_refusals(judged, check)
         if check and serving_check and not refusals:
             rows = ScoredRows.read(blessing), ScoredRows.read(serving_check)
             if skew := _skew(folder, *rows, check.tolerance):
                 refusals["not_serving"] = f"serving check: {skew}"
-        registry = Registry(Store(store).models_uri)
-        newest_move = registry.alias(alias).newest()
-        served = newest_move.version if newest_move else None
-        current = None if served is None else registry.get(served)
+        move = registry.alias(alias).newest()
+        current = None if move is None or move.version is None else registry.get(move.version)
         is_champion = current is not None and current.digest == digest
-        hold = None
-        if newest_move:
-            job = str(noted.get("job") or "")
-            hold = newest_move.holding(digest, job, training_digest(noted))
-        if hold and not is_champion:
-            refusals["held"] = _held(hold, digest)
         older, age = older_than_champion(newest, current, pattern)
-        if older and not allowed and not is_champion:
-            refusals["older"] = (
-                f"{age}; to replace it all the same, run with --allow-older (elsewhere: the parameter allow_older=true)"
-            )
+        if not is_champion:
+            if move and (words := _hold_words(move, noted, digest)):
+                refusals["held"] = words
+            if older and not allowed:
+                refusals["older"] = (
+                    f"{age}; to replace it all the same, run with --allow-older (elsewhere: the parameter "
+                    "allow_older=true)"
+                )
         if refusals or is_champion:
             same_model(digest_folder(folder))
         if refusals:
-            refusal = "; ".join(refusals.values())
-            record.note(outcome="refused", version=None, reasons=list(refusals))
-            serving = (
-                f"version {current.version} still serves" if current else "no model serves yet"
-            )
-            verdict = f"refused, {serving}: {refusal}"
-            Pushed(False, None, refusal, verdict).write(output)
-            return verdict
+            return _refuse(refusals, current, record, output)
         if current and is_champion:
             return _unchanged(current.version, "", record, output)
         if current and is_equal_model(folder, noted, EvaluationSummary.read(blessing), current):
@@ -147,24 +134,69 @@ def push(
             noted,
             lambda made: version_files(store, made, blessing, card or {}),
             same_model,
-        )
-    expected = judged.champion_version
+        ).version
+    run = str(noted.get("run") or "")
     if approve:
         # A person must not be asked about a comparison that is out of date already.
-        _same_champion(registry, alias, expected)
-        return _ask(registry, version.version, judged, str(noted.get("run") or ""), record, output)
+        _same_champion(registry, alias, judged.champion_version)
+        return _ask(registry, version, judged, run, record, output)
+    _put_into_service(registry, alias, version, judged.champion_version, run)
+    record.note(outcome="pushed", version=version)
+    words = "; ".join(filter(None, [judged.summary, age]))
+    verdict = _pushed_words(version, judged.champion_version, words)
+    Pushed(True, version, verdict=verdict).write(output)
+    return verdict
+
+
+def _judges_refusals(judged: Blessing, check: ServingCheck | None) -> dict[str, str]:
+    """Return the reasons of blessing and serving check, by what a reason is called in records."""
+    # The verdict has the reasons in short.
+    reason = judged.summary or "; ".join(judged.reasons) or "not blessed"
+    refusals = {} if judged.blessed else {"not_blessed": reason}
+    if check and not check.ok:
+        refusals["not_serving"] = check.reason
+    return refusals
+
+
+def _hold_words(move: AliasMove, noted: Mapping[str, Any], digest: str) -> str:
+    """Return why a model is held that is of the content, run or training of a version that was rolled back."""
+    hold = move.holding(digest, str(noted.get("job") or ""), training_digest(noted))
+    if not hold:
+        return ""
+    same = "" if hold.digest == digest else ", of the same run or an equal training,"
+    which = "it" if hold.digest == digest else f"version {hold.version}"
+    return (
+        f"{hold.words}, so this model{same} is held; to put {which} into service all the same, use retrainer models "
+        f"promote {hold.version}"
+    )
+
+
+def _refuse(
+    refusals: Mapping[str, str], current: ModelVersion | None, record: TaskRecord, output: str
+) -> str:
+    refusal = "; ".join(refusals.values())
+    record.note(outcome="refused", version=None, reasons=list(refusals))
+    serving = f"version {current.version} still serves" if current else "no model serves yet"
+    verdict = f"refused, {serving}: {refusal}"
+    Pushed(False, None, refusal, verdict).write(output)
+    return verdict
+
+
+def _put_into_service(
+    registry: Registry, alias: str, version: int, expected: int | None, run: str
+) -> None:
+    """Move the alias to the version, if it still points at the champion that the model was compared with."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    moved = {"action": PUSH, "at": now, **({"run": noted["run"]} if noted.get("run") else {})}
+    moved = {"action": PUSH, "at": now, **({"run": run} if run else {})}
     try:
-        registry.move_alias(alias, version.version, expected, moved)
+        registry.move_alias(alias, version, expected, moved)
     except AliasMovedError as error:
         raise _changed(registry, alias, expected, error) from error
-    record.note(outcome="pushed", version=version.version)
-    instead = "" if expected is None else f", in place of version {expected}"
-    words = "; ".join(filter(None, [judged.summary, age]))
-    verdict = f"pushed as version {version.version}{instead}{f': {words}' if words else ''}"
-    Pushed(True, version.version, verdict=verdict).write(output)
-    return verdict
+
+
+def _pushed_words(version: int, before: int | None, why: str) -> str:
+    instead = "" if before is None else f", in place of version {before}"
+    return f"pushed as version {version}{instead}{f': {why}' if why else ''}"
 
 
 def _unchanged(version: int, why: str, record: TaskRecord, output: str) -> str:
@@ -221,20 +253,6 @@ def _skew(
     from .served_parity import find_skew
 
     return find_skew(model, judged, served, tolerance)
-
-
-def _refusal(judged: Blessing) -> str:
-    # The verdict has the reasons in short.
-    return judged.summary or "; ".join(judged.reasons) or "not blessed"
-
-
-def _held(hold: Hold, digest: str) -> str:
-    same = "" if hold.digest == digest else ", of the same run or an equal training,"
-    which = "it" if hold.digest == digest else f"version {hold.version}"
-    return (
-        f"{hold.words}, so this model{same} is held; to put {which} into service all the same, use retrainer models "
-        f"promote {hold.version}"
-    )
 
 
 def _same_model(what: str, judged: str, digest: str, model: str) -> None:
