@@ -1,6 +1,6 @@
 """What monitoring found, as `retrainer monitor status` shows it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -122,7 +122,16 @@ def print_status(
             line = (
                 f"incident {one['id']}, {state} since {local_time(one['since'])}: {one['reason']}"
             )
+            if names := _detected_of(one, found["signals"]):
+                line += f"; detected now: {', '.join(names)}"
             console.print(Text(line, style="yellow"))
+
+
+def _detected_of(incident: Mapping[str, Any], signals: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name the signals of an incident that are detected now, if they are others than those that it had at first."""
+    now = [one["name"] for one in signals if one["state"] == State.DETECTED]
+    own = [name for name in incident["signals"] if name in now]
+    return own if own != incident["signals"] else []
 
 
 def _incident(one: Incident) -> dict[str, Any]:

@@ -148,9 +148,10 @@ class _Step:
         rows = self.facts.new_rows
         if self.incident.wants_run:
             return self._withdrawn(bool(causes) or self.incident.by_hand)
-        if not retrains or not causes or rows is None or self.facts.broken_data:
-            # No training repairs what broken data does to the quality.
+        if not retrains or not causes or rows is None:
             return None
+        if self.facts.broken_data:
+            return self._held()
         if rows.rows < self.settings.min_new_labelled_rows:
             least = self.settings.min_new_labelled_rows
             person = self.settings.otherwise == PERSON
@@ -169,14 +170,20 @@ class _Step:
             wants_run=True,
         )
 
+    def _held(self) -> Incident | None:
+        """Say once why no run is asked for: no training repairs what broken data does to the quality."""
+        why = self._broken()
+        if self.incident.state != IncidentState.OPEN or why in self.incident.reason:
+            return None
+        return self._to(IncidentState.OPEN, f"{describe(self.here)}; no run is asked for: {why}")
+
+    def _broken(self) -> str:
+        return f"the data is broken ({self.facts.broken_data})"
+
     def _withdrawn(self, has_causes: bool) -> Incident | None:
         if has_causes and not self.facts.broken_data:
             return None
-        why = (
-            f"the data is broken ({self.facts.broken_data})"
-            if has_causes
-            else "the signals that retrain have cleared"
-        )
+        why = self._broken() if has_causes else "the signals that retrain have cleared"
         return self._to(IncidentState.OPEN, f"no run is asked for any more: {why}", wants_run=False)
 
     def retraining(self) -> Incident | None:

@@ -44,7 +44,11 @@ def test_status_counts_what_was_not_judged_apart_and_never_hides_a_detection(cap
     found = {
         "look": 3, "at": "2026-11-05T02:00:00Z", "window": "2026-11-04", "champion": 1, "labels": None,
         "champion_now": 2,
-        "errors": [], "incidents": [],
+        "errors": [],
+        "incidents": [{
+            "id": "v1-model-1", "state": "open", "since": "2026-11-04T02:00:00Z", "reason": "tips moved",
+            "signals": ["drift/tip", "drift/tax"],
+        }],
         "signals": [
             signal("drift/fare", "ok", "ok"), signal("drift/tip", "ok", "silent"),
             signal("drift/tax", "detected", "silent"),
@@ -55,6 +59,7 @@ def test_status_counts_what_was_not_judged_apart_and_never_hides_a_detection(cap
     assert "span 2026-11-04: 1 detected, 1 ok, 1 not judged" in output
     assert "version 2 is champion now, and no look has judged it yet" in output
     assert "detected" in next(line for line in output.splitlines() if "drift/tax" in line)
+    assert "tips moved; detected now: drift/tax" in " ".join(output.split())
 
 
 def test_status_without_a_look(project):

@@ -53,11 +53,16 @@ def test_broken_data_never_retrains_and_resolves_by_itself():
 
 def test_nothing_retrains_while_data_is_broken():
     facts = make_facts([AUC], new_rows=ENOUGH, broken_data="v3-data-1")
-    assert judge(make_incident(AUC), facts, SETTINGS) is None
     asked = judge(make_incident(AUC), make_facts([AUC], new_rows=ENOUGH), SETTINGS)
-    held = judge(asked, facts, SETTINGS)
-    assert (held.wants_run, held.state) == (False, IncidentState.OPEN)
-    assert "v3-data-1" in held.reason
+    for incident in (make_incident(AUC), asked):
+        held = judge(incident, facts, SETTINGS)
+        assert (held.wants_run, held.state) == (False, IncidentState.OPEN)
+        assert held.reason.endswith("the data is broken (v3-data-1)")
+        assert judge(held, facts, SETTINGS) is None
+        assert judge(held, make_facts([AUC], new_rows=ENOUGH), SETTINGS).wants_run
+    drifted = make_facts([DRIFT], new_rows=ENOUGH, broken_data="v3-data-1")
+    assert judge(make_incident(DRIFT), drifted, SETTINGS) is None
+    assert judge(make_incident(AUC), facts, None) is None
 
 
 def test_without_new_labels_a_person_is_needed_until_they_arrive():
