@@ -37,6 +37,8 @@ def check(
     max_memory_growth_mb: float = 8.0,
     tolerance: float = 1e-4,
     max_memory_mb: float = 0.0,
+    max_latency_p50_ms: float = 0.0,
+    max_latency_p99_ms: float = 0.0,
 ) -> str:
     """Serve real rows with a model in a clean process, and judge what comes back.
 
@@ -53,6 +55,8 @@ def check(
         max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
         tolerance: How far equal predictions may be apart, relative to them.
         max_memory_mb: How much memory the server may have after the requests, in MiB; 0 for any.
+        max_latency_p50_ms: The most that the median of single-row requests may take, in milliseconds; 0 for any.
+        max_latency_p99_ms: The most that their 99th percentile may take, in milliseconds; 0 for any.
 
     Returns:
         The verdict. The artifact says whether the model passed; push_model refuses one that did not.
@@ -70,6 +74,8 @@ def check(
         timeout_seconds,
         tolerance,
         max_memory_mb,
+        max_latency_p50_ms,
+        max_latency_p99_ms,
     )
     # It imports TensorFlow while the rows are read.
     with Server.open() as server:

@@ -21,6 +21,8 @@ def check_serving(
     max_memory_growth_mb: float = 8.0,
     tolerance: float = 1e-4,
     max_memory_mb: float = 0.0,
+    max_latency_p50_ms: float = 0.0,
+    max_latency_p99_ms: float = 0.0,
     store: str = "",
     reuse_salt: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str)]):
@@ -39,6 +41,8 @@ def check_serving(
         max_memory_growth_mb: By how much memory may grow meanwhile, in MiB.
         tolerance: How far equal predictions may be apart, relative to them.
         max_memory_mb: How much memory the server may have after the requests, in MiB; 0 for any.
+        max_latency_p50_ms: The most that the median of single-row requests may take, in milliseconds; 0 for any.
+        max_latency_p99_ms: The most that their 99th percentile may take, in milliseconds; 0 for any.
         store: URI of the store, where a result of equal inputs is found again, and this one kept; empty for neither.
         reuse_salt: What else the result depends on, such as the task's environment variables.
 
@@ -61,6 +65,8 @@ def check_serving(
             "max_memory_growth_mb": max_memory_growth_mb,
             "tolerance": tolerance,
             "max_memory_mb": max_memory_mb,
+            "max_latency_p50_ms": max_latency_p50_ms,
+            "max_latency_p99_ms": max_latency_p99_ms,
         },
         store,
         reuse_salt,

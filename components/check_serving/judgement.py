@@ -25,6 +25,8 @@ class Bounds:
         timeout_seconds: How long loading and serving may take in all.
         tolerance: How far equal predictions may be apart, relative to them.
         max_memory_mb: How much memory the server may have after the requests, in MiB; 0 for any.
+        max_latency_p50_ms: The most that the median of single-row requests may take, in milliseconds; 0 for any.
+        max_latency_p99_ms: The most that their 99th percentile may take, in milliseconds; 0 for any.
     """
 
     rows: int = 64
@@ -36,6 +38,8 @@ class Bounds:
     timeout_seconds: float = 300.0
     tolerance: float = RELATIVE
     max_memory_mb: float = 0.0
+    max_latency_p50_ms: float = 0.0
+    max_latency_p99_ms: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -49,11 +53,12 @@ class Bounds:
             raise RetrainerError(
                 f"serving.requests is {self.requests}; it is how many requests to time, 0 for none."
             )
-        if self.max_latency_ms < 0 or (self.max_latency_ms and not self.requests):
-            raise RetrainerError(
-                f"serving.max_latency_ms is {self.max_latency_ms:g} with {self.requests} requests; it is 0 for any "
-                "latency, or above 0 with at least one request that is timed."
-            )
+        for setting, _, bound in self.of_one_row:
+            if bound < 0 or (bound and not self.requests):
+                raise RetrainerError(
+                    f"serving.{setting} is {bound:g} with {self.requests} requests; it is 0 for any latency, or above "
+                    "0 with at least one request that is timed."
+                )
         for size, bound in self.max_latency_by_batch.items():
             if size < 1 or bound <= 0 or not self.requests:
                 raise RetrainerError(
@@ -78,6 +83,15 @@ class Bounds:
             raise RetrainerError(
                 f"serving.tolerance is {self.tolerance:g}; it is a share of the prediction, above 0 and below 1."
             )
+
+    @property
+    def of_one_row(self) -> list[tuple[str, int, float]]:
+        """The setting, the percentile and the bound of single-row requests; a bound of 0 is none."""
+        return [
+            ("max_latency_p50_ms", 50, self.max_latency_p50_ms),
+            ("max_latency_ms", 95, self.max_latency_ms),
+            ("max_latency_p99_ms", 99, self.max_latency_p99_ms),
+        ]
 
     @property
     def batches(self) -> list[int]:
@@ -108,17 +122,17 @@ def judge(answer: Mapping[str, Any], bounds: Bounds, rows: int) -> str:
 
 
 def _slowness(latencies: Mapping[str, Mapping[str, float]], bounds: Bounds) -> str:
-    limits = [
-        (size, bound, f"max_latency_by_batch.{size}")
+    limits = [(1, *limit) for limit in bounds.of_one_row if limit[-1]]
+    limits += [
+        (size, f"max_latency_by_batch.{size}", 95, bound)
         for size, bound in sorted(bounds.max_latency_by_batch.items())
     ]
-    if bounds.max_latency_ms:
-        limits.insert(0, (1, bounds.max_latency_ms, "max_latency_ms"))
-    for size, bound, setting in limits:
-        p95 = latencies[str(size)]["p95"]
-        if p95 > bound or math.isnan(p95):
+    for size, setting, percentile, bound in limits:
+        taken = latencies[str(size)][f"p{percentile}"]
+        if taken > bound or math.isnan(taken):
             what = "one row" if size == 1 else f"a batch of {size}"
-            return f"{what} takes {p95:.1f} ms (95th percentile), more than {setting} {bound:g}"
+            measure = "median" if percentile == 50 else f"{percentile}th percentile"
+            return f"{what} takes {taken:.1f} ms ({measure}), more than {setting} {bound:g}"
     return ""
 
 

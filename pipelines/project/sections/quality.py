@@ -108,11 +108,16 @@ class EvaluationConfig(Section):
         return with_text_keys(value)
 
 
+_LATENCIES = (
+    "max_latency_ms",
+    "max_latency_p50_ms",
+    "max_latency_p99_ms",
+    "max_latency_by_batch",
+)
 _CHECK = (
     "rows",
     "requests",
-    "max_latency_ms",
-    "max_latency_by_batch",
+    *_LATENCIES,
     "memory_requests",
     "max_memory_growth_mb",
     "timeout_seconds",
@@ -135,6 +140,17 @@ class ServingConfig(Section):
         None,
         gt=0,
         description="Maximum 95th percentile of the single-row requests, in milliseconds; null: no limit.",
+    )
+    max_latency_p50_ms: float | None = Field(
+        None,
+        gt=0,
+        description="Maximum median of the single-row requests, in milliseconds; null: no limit.",
+    )
+    max_latency_p99_ms: float | None = Field(
+        None,
+        gt=0,
+        description="Maximum 99th percentile of the single-row requests, in milliseconds; null: no limit. With fewer "
+        "than some 500 `requests` it is about the slowest one.",
     )
     max_latency_by_batch: dict[PositiveInt, PositiveFloat] = Field(
         default_factory=dict,
@@ -182,10 +198,10 @@ class ServingConfig(Section):
 
     @model_validator(mode="after")
     def _bounds_are_measured(self) -> "ServingConfig":
-        if not self.requests and (self.max_latency_ms or self.max_latency_by_batch):
+        bounds = [name for name in _LATENCIES if getattr(self, name)]
+        if bounds and not self.requests:
             raise ValueError(
-                "requests is 0, so no latency is measured; set it above 0, or remove max_latency_ms and "
-                "max_latency_by_batch"
+                f"requests is 0, so no latency is measured; set it above 0, or remove {' and '.join(bounds)}"
             )
         if not self.memory_requests and self.max_memory_mb:
             raise ValueError(

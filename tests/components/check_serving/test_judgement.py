@@ -9,7 +9,7 @@ def seen(**changes):
     return {
         "predictions": [[0.1], [0.9]],
         "problems": [],
-        "latency_ms": {"1": {"p95": 2.0}, "64": {"p95": 8.0}},
+        "latency_ms": {"1": {"p50": 1.0, "p95": 2.0, "p99": 3.0}, "64": {"p95": 8.0}},
         "memory_mb": {
             "loaded": 300.0,
             "before": 310.0,
@@ -27,6 +27,9 @@ def seen(**changes):
         (Bounds(), ""),
         (Bounds(max_latency_ms=2.0), ""),
         (Bounds(max_latency_ms=1.9), "one row takes 2.0 ms (95th percentile), more than max_latency_ms 1.9"),
+        (Bounds(max_latency_p50_ms=1.0, max_latency_p99_ms=3.0), ""),
+        (Bounds(max_latency_p50_ms=0.9), "one row takes 1.0 ms (median), more than max_latency_p50_ms 0.9"),
+        (Bounds(max_latency_p99_ms=2.9), "one row takes 3.0 ms (99th percentile), more than max_latency_p99_ms 2.9"),
         (Bounds(max_latency_by_batch={64: 8.0}), ""),
         (
             Bounds(max_latency_by_batch={64: 7.9}),

@@ -59,6 +59,7 @@ def test_a_signature_that_is_missing_is_named(served):
         ({"rows": 0}, "serving.rows is 0"),
         ({"requests": -1}, "serving.requests is -1"),
         ({"requests": 0, "max_latency_ms": 5.0}, "at least one request that is timed"),
+        ({"max_latency_p99_ms": -1.0}, "serving.max_latency_p99_ms is -1 with"),
         ({"max_latency_by_batch": {"8": 0.0}}, "max_latency_by_batch has 0 for batches of 8"),
         ({"memory_requests": -1}, "serving.memory_requests is -1"),
         (

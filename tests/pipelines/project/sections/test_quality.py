@@ -10,8 +10,8 @@ from retrainer.pipelines.project.sections.quality import ServingConfig
     [
         ({"requests": 0, "max_latency_ms": 5}, "requests is 0, so no latency is measured"),
         (
-            {"requests": 0, "max_latency_by_batch": {64: 5}},
-            "requests is 0, so no latency is measured",
+            {"requests": 0, "max_latency_by_batch": {64: 5}, "max_latency_p99_ms": 9},
+            "requests is 0, so no latency is measured.* remove max_latency_p99_ms and max_latency_by_batch",
         ),
         ({"memory_requests": 0, "max_memory_mb": 500}, "memory_requests is 0, so no memory"),
         ({"tolerance": 0}, "greater than 0"),
@@ -24,8 +24,10 @@ def test_a_bound_without_its_measure_is_an_error(settings, says):
 
 
 def test_what_follows_a_push_is_no_setting_of_the_check():
-    settings = ServingConfig.model_validate({"max_latency_by_batch": {64: 5}, "max_memory_mb": 500})
+    settings = ServingConfig.model_validate(
+        {"max_latency_by_batch": {64: 5}, "max_memory_mb": 500, "max_latency_p50_ms": 3}
+    )
     given = settings.check_settings()
     assert given["max_latency_by_batch"] == {"64": 5}
-    assert given["max_memory_mb"] == 500
+    assert (given["max_memory_mb"], given["max_latency_p50_ms"]) == (500, 3)
     assert not {"deploy", "rollout", "max_latency_ms"} & set(given)
