@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from ...components.lib.errors import RetrainerError
+from ...components.lib.garbage_collection import collect_seldom
 from ...components.lib.image import VERSION
 from ...components.lib.network import prepare
 from ..examples import EXAMPLES
@@ -45,6 +46,7 @@ def main() -> None:
     Exit codes: 0 done (a refused model is a done run), 1 failed, 2 wrong usage, 3 a run on a service could no
     longer be followed and goes on, 130 interrupted by Ctrl-C (128 and the signal's number).
     """
+    collect_seldom()
     prepare()
     try:
         code = cli(standalone_mode=False)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...components.lib.garbage_collection import collect_seldom
 from ..local.fork_client import TaskProcesses
 from ..local.preload import LIBRARIES
 from ..local.runner import LocalRunner
@@ -20,7 +19,6 @@ def warming_up() -> Iterator[None]:
     Reading retrain.yaml, checking and compiling it takes as long as a third of that. Where the libraries are not
     installed, `warm_runner` says so.
     """
-    collect_seldom()
     if has_libraries():
         _started.append(TaskProcesses(LIBRARIES))
     try:

@@ -21,7 +21,6 @@ def light(monkeypatch) -> list[TaskProcesses]:
             started.append(self)
 
     monkeypatch.setattr(warm, "TaskProcesses", Noted)
-    monkeypatch.setattr(warm, "collect_seldom", lambda: None)
     monkeypatch.setattr("retrainer.pipelines.local.runner.TaskProcesses", Noted)
     return started
 
