@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
@@ -74,12 +74,7 @@ class LocalRunner:
         """Return the runner itself; nothing is started yet."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the runner's processes."""
         self.close()
 

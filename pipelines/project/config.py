@@ -179,22 +179,6 @@ def load_config(
     )
 
 
-def parse_config(text: str, name: str) -> RetrainConfig:
-    """Parse a retrain.yaml's text.
-
-    Args:
-        text: YAML.
-        name: What to call it in errors.
-
-    Returns:
-        The configuration in the text.
-
-    Raises:
-        RetrainerError: If it is not YAML, or wrong; every mistake is named with its line.
-    """
-    return read_config(text, name).config
-
-
 def read_config(
     text: str, name: str, overrides: Mapping[tuple[str, ...], str] | None = None
 ) -> ReadConfig:

@@ -6,7 +6,6 @@ The file's time is that of the service that keeps it, so that the clock of the m
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from types import TracebackType
 
 from ...components.lib.uris import filesystem, join, write_atomic
 
@@ -37,12 +36,7 @@ class Heartbeat:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop; a write that is on its way is not waited for."""
         self._stopped.set()
 

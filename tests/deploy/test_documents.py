@@ -14,7 +14,7 @@ from retrainer.components.lib.image import VERSION
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.cli.trigger import trigger
-from retrainer.pipelines.project.config import load_config, parse_config
+from retrainer.pipelines.project.config import load_config, read_config
 from retrainer.pipelines.project.formats.names import TRIGGER_KEY
 from retrainer.pipelines.project.sections.section import Section
 from retrainer.pipelines.project.sections.targets import KubeflowConfig, VertexConfig
@@ -134,7 +134,7 @@ def test_retrain_yaml_of_the_readme_is_right() -> None:
     examples = [block for block in blocks("yaml") if "\nname:" in block]
     assert examples
     for number, text in enumerate(examples):
-        parse_config(text, f"example {number}")
+        read_config(text, f"example {number}")
 
 
 def test_the_example_of_two_environments_runs_as_it_is_and_elsewhere(tmp_path, monkeypatch) -> None:

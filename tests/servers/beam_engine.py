@@ -15,7 +15,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 from servers.go_programs import build
@@ -73,12 +72,7 @@ class _Server:
     def __enter__(self: Started) -> Started:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # A pool ends its workers, and waits for them.
         if self._process and self._process.poll() is None:
             self._process.terminate()

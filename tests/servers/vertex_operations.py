@@ -91,7 +91,3 @@ class Operations:
         return [
             one for name, one in self._all.items() if name.startswith(f"{resource}/operations/")
         ]
-
-    @property
-    def unfinished(self) -> int:
-        return len(self._pending)

@@ -7,7 +7,7 @@ from servers.small_project import MODEL
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.definitions.compiling import compile_spec
-from retrainer.pipelines.project.config import load_config, parse_config
+from retrainer.pipelines.project.config import load_config, read_config
 from retrainer.pipelines.project.sections.tasks import TasksConfig
 from retrainer.pipelines.targets.catalog import check_reachable
 
@@ -188,7 +188,7 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
 )
 def test_a_mistake_is_named_with_its_line(change, says):
     with pytest.raises(RetrainerError, match=says):
-        parse_config(SMALLEST.replace(*change), "y")
+        read_config(SMALLEST.replace(*change), "y")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_mistake_is_named_with_its_line(change, says):
 )
 def test_settings_of_training_that_do_not_fit_are_named(model, says):
     with pytest.raises(RetrainerError, match=says):
-        parse_config(f"{SMALLEST}model: {model}\n", "y")
+        read_config(f"{SMALLEST}model: {model}\n", "y")
 
 
 def test_settings_of_training_reach_the_component(project):
@@ -226,7 +226,7 @@ def test_keys_that_yaml_reads_as_something_else_are_text():
         SMALLEST
         + "    - aggregate: {class_weights: {0: 1.0}}\nmodel: {hyperparameters: {3: {off: 1}}}\n"
     )
-    config = parse_config(text, "y")
+    config = read_config(text, "y").config
     assert config.evaluation.metrics_specs[1] == {"aggregate": {"class_weights": {"0": 1.0}}}
     assert config.model.hyperparameters == {"3": {"off": 1}}
 
@@ -234,13 +234,13 @@ def test_keys_that_yaml_reads_as_something_else_are_text():
 def test_every_mistake_is_reported_at_once():
     text = SMALLEST.replace("label: returned", "lable: returned").replace("name: orders", "name: 7")
     with pytest.raises(RetrainerError) as error:
-        parse_config(text, "y")
+        read_config(text, "y")
     assert len(str(error.value).splitlines()) == 3
 
 
 def test_a_file_that_is_not_a_mapping_says_what_it_should_hold():
     with pytest.raises(RetrainerError, match="keys name, data, evaluation"):
-        parse_config("- a\n", "y")
+        read_config("- a\n", "y")
 
 
 def test_a_missing_file_points_at_init(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.project.config import parse_config
+from retrainer.pipelines.project.config import read_config
 from retrainer.pipelines.project.engines import engine_arguments
 
 CONFIG = """\
@@ -23,7 +23,7 @@ engine:
 
 
 def arguments(more, component):
-    return engine_arguments(parse_config(CONFIG + more, "retrain.yaml"), component)
+    return engine_arguments(read_config(CONFIG + more, "retrain.yaml").config, component)
 
 
 def test_without_the_section_everything_runs_in_its_task():
@@ -221,5 +221,5 @@ def test_what_the_page_of_engines_shows_is_right():
         before = "".join(
             line for line in CONFIG.splitlines(True) if f"\n{line[:5]}" not in f"\n{text}"
         )
-        config = parse_config(before + text, f"example {number}")
+        config = read_config(before + text, f"example {number}").config
         assert engine_arguments(config, "transform_features")

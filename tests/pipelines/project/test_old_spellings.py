@@ -4,7 +4,7 @@ import pytest
 from servers.small_project import MODEL
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.pipelines.project.config import load_config, parse_config, read_config
+from retrainer.pipelines.project.config import load_config, read_config
 
 OLD = """\
 name: orders
@@ -52,7 +52,7 @@ trigger_service: {push_account: push@acme-ml.iam.gserviceaccount.com}
 
 
 def test_the_old_spellings_mean_what_the_new_ones_mean():
-    assert parse_config(OLD, "y") == parse_config(NEW, "y")
+    assert read_config(OLD, "y").config == read_config(NEW, "y").config
     assert read_config(NEW, "y").old == []
 
 
@@ -84,34 +84,35 @@ def test_each_old_spelling_is_named_with_its_line_and_the_new_one(tmp_path):
 def test_a_setting_in_both_spellings_is_refused_with_both_lines():
     text = OLD.replace("  all: {node", "  all: {caching: true, node")
     with pytest.raises(RetrainerError, match=r"y:2: 'caching' is an old spelling.*too \(y:19\)"):
-        parse_config(text, "y")
+        read_config(text, "y")
 
 
 def test_a_mistake_in_an_old_spelling_is_named_at_its_line():
     with pytest.raises(RetrainerError, match=r"y:10: 'data\.split\.eval_fraction' is 2"):
-        parse_config(OLD.replace("0.25", "2"), "y")
+        read_config(OLD.replace("0.25", "2"), "y")
 
 
 def test_a_file_of_a_later_version_names_the_release_that_is_needed():
     with pytest.raises(
         RetrainerError, match=r"^y:1: 'version' is 2, and this release .* newer one[^\n]*$"
     ):
-        parse_config(NEW.replace("version: 1", "version: 2\nnews: {}"), "y")
+        read_config(NEW.replace("version: 1", "version: 2\nnews: {}"), "y")
 
 
 def test_null_is_unset_everywhere():
     nulls = NEW + "model:\nserving: {max_latency_ms: null}\ntargets: {vertex: {project: null}}\n"
-    assert parse_config(nulls + "triggers: null\n", "y") == parse_config(NEW, "y")
+    nothing = read_config(nulls + "triggers: null\n", "y")
+    assert nothing.config == read_config(NEW, "y").config
 
 
 def test_a_tasks_own_settings_come_over_those_of_all_name_by_name():
-    tasks = parse_config(
+    tasks = read_config(
         NEW.replace("node_selector: {pool: small}", "node_selector: {pool: small, zone: a}")
         .replace("{caching: false,", "{caching: false, env: {C: x, B: y}, accelerator: t4,")
         .replace("timeout_seconds: 900,", "node_selector: {zone: b},")
         .replace("  train_model:\n", "  train_model:\n    accelerator: null\n    env: {B: null}\n"),
         "y",
-    ).tasks
+    ).config.tasks
     own, other = tasks.of("train_model"), tasks.of("push_model")
     assert (own.accelerator, other.accelerator) == (None, "t4")
     assert (own.env, other.env) == ({"C": "x"}, {"C": "x", "B": "y"})

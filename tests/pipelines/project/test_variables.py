@@ -6,7 +6,7 @@ from servers.small_project import MODEL
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.cli.prepare import load_with_image
 from retrainer.pipelines.definitions.compiling import compile_spec
-from retrainer.pipelines.project.config import load_config, parse_config
+from retrainer.pipelines.project.config import load_config, read_config
 from retrainer.pipelines.project.variables import VariableError, fill_in
 
 CONFIG = """\
@@ -105,7 +105,7 @@ def test_what_is_compiled_is_what_was_filled_in(project, monkeypatch):
 def test_missing_variables_are_all_named_with_their_lines():
     text = CONFIG.replace(":-store", "").replace(":-4", "")
     with pytest.raises(RetrainerError) as error:
-        parse_config(text, "y")
+        read_config(text, "y")
     first, second = str(error.value).splitlines()
     assert first.startswith("y:2: 'store': the environment variable BUCKET is not set. Set it")
     assert second.startswith("y:6: 'data.window': the environment variable WINDOW is not set")
@@ -113,7 +113,7 @@ def test_missing_variables_are_all_named_with_their_lines():
 
 def test_a_variable_between_braces_needs_quotes():
     with pytest.raises(RetrainerError, match=r"y:2:\d+: this is not YAML.* in quotes between"):
-        parse_config("name: orders\ndata: {pattern: ${PATTERN}}\nevaluation: {}\n", "y")
+        read_config("name: orders\ndata: {pattern: ${PATTERN}}\nevaluation: {}\n", "y")
 
 
 def test_the_store_and_the_image_have_variables_of_their_own(project, monkeypatch):
@@ -131,11 +131,11 @@ def test_the_store_and_the_image_have_variables_of_their_own(project, monkeypatc
 
 def test_plain_numbers_are_text_where_yaml_would_not_change_them():
     text = CONFIG.replace("${CPU:-2}", "0.5").replace("${TIER:-}", "3")
-    tasks = parse_config(text, "y").tasks
+    tasks = read_config(text, "y").config.tasks
     assert (tasks.all.cpu, tasks.all.env["TIER"]) == ("0.5", "3")
     for changed in ("007", "1.10", "yes", "2026-01-01"):
         with pytest.raises(RetrainerError, match=f'quotes to have text: "{changed}"'):
-            parse_config(CONFIG.replace("${TIER:-}", changed), "y")
+            read_config(CONFIG.replace("${TIER:-}", changed), "y")
 
 
 def test_a_flag_goes_over_a_variable_and_that_over_the_file(project, monkeypatch):

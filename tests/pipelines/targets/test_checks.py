@@ -10,7 +10,7 @@ from servers.small_project import MODEL
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.definitions.compiling import compile_spec
-from retrainer.pipelines.project.config import load_config, parse_config
+from retrainer.pipelines.project.config import load_config, read_config
 from retrainer.pipelines.targets.checks import VERTEX_ACCELERATORS, check_schedule, check_target
 
 CONFIG = """\
@@ -66,7 +66,7 @@ def accelerator(kind, count=1):
 )
 def test_a_value_that_no_target_supports_is_named_with_what_to_write(setting, says):
     with pytest.raises(RetrainerError, match=says) as error:
-        parse_config(f"{CONFIG}tasks:\n  all:\n    {setting}\n", "y")
+        read_config(f"{CONFIG}tasks:\n  all:\n    {setting}\n", "y")
     assert str(error.value).startswith("y:8: ")
     # No regular expressions.
     assert "[0-9]" not in str(error.value)
