@@ -37,7 +37,7 @@ def _stack(context: int = 0) -> list[inspect.FrameInfo]:
 inspect.stack = _stack
 
 
-# TensorFlow's modules are a million objects, which the collector looks at again and again: an eighth of the tests' time.
+# TensorFlow's modules are a million objects that the collector looks at again and again: an eighth of the tests' time.
 collect_seldom()
 
 

@@ -13,8 +13,8 @@ _NEW_OBJECTS = 50_000
 def collect_seldom() -> None:
     """Look for cycles seldom while the process runs, and not at all when it ends.
 
-    It holds for the whole process. Without it `predict_batch` takes over a second more of CPU time, whatever the rows, and
-    `retrainer compile` half as much again.
+    It holds for the whole process. Without it `predict_batch` takes over a second more of CPU time, whatever the rows,
+    and `retrainer compile` half as much again.
     """
     gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
     # What is alive at the end is the operating system's to free.
