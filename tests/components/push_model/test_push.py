@@ -12,6 +12,7 @@ from retrainer.components.lib.registry.approvals import pending_versions, refuse
 from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
 from retrainer.components.lib.registry.promotions import promote, roll_back
 from retrainer.components.lib.registry.registry import Registry
+from retrainer.components.lib.runs.run_records import TaskRecord
 from retrainer.components.lib.uris import read_text, write_atomic
 from retrainer.components.lib.verdicts import Blessing, ServingCheck
 from retrainer.components.push_model.push import push
@@ -49,7 +50,9 @@ def gate(tmp_path):
         def push(self, model, judged, span="", training=None, **more):
             info = {"run": "r", "span": span} if span else {"run": "r"}
             info |= {"training": training} if training else {}
-            verdict = push(model, *judged, self.store, str(tmp_path / "pushed"), info, **more)
+            self.record = TaskRecord("push_model")
+            pushed = str(tmp_path / "pushed")
+            verdict = push(model, *judged, self.store, pushed, info, record=self.record, **more)
             return verdict, json.loads((tmp_path / "pushed" / "pushed.json").read_text())
 
         @property
@@ -461,3 +464,36 @@ def test_a_model_that_is_not_blessed_is_refused_and_not_asked_about(gate):
     verdict, _ = gate.push(model, gate.judge(model, blessed=False), approve=True)
     assert verdict.startswith("refused")
     assert gate.registry.versions() == []
+
+
+def test_a_push_notes_what_it_decided_and_why(gate):
+    models = [gate.model(name) for name in "abc"]
+
+    def notes(number, champion, span="4", approve=False, **judged):
+        judgement = gate.judge(models[number], champion=champion, **judged)
+        verdict, pushed = gate.push(models[number], judgement, span, approve=approve)
+        assert pushed["verdict"] == verdict
+        return gate.record.notes
+
+    of_first = {"newest_span": "4", "champion": None}
+    assert notes(0, None) == {**of_first, "outcome": "pushed", "version": 1}
+    assert notes(0, None) == {**of_first, "outcome": "unchanged", "version": 1}
+    refused = notes(1, 1, "3", blessed=False, ok=False)
+    assert refused == {
+        "newest_span": "3",
+        "champion": 1,
+        "outcome": "refused",
+        "version": None,
+        "reasons": ["not_blessed", "not_serving", "older"],
+    }
+    # Without a span of its own, that of the blessing.
+    assert notes(1, 1, "")["newest_span"] == "3"
+    notes(1, 1)
+    roll_back(gate.registry, {"by": "ann", "why": "too slow"})
+    assert notes(1, 1)["reasons"] == ["held"]
+    waiting = notes(2, 1, approve=True)
+    assert (waiting["outcome"], waiting["version"], waiting["waiting"]) == ("pending", None, 3)
+    refuse(gate.registry, 3, {"by": "ann", "why": "too slow"})
+    assert notes(2, 1, approve=True)["reasons"] == ["not_approved"]
+    newest = gate.registry.alias("champion").moves()[1]
+    assert (newest.action, newest.run, newest.version, newest.previous) == ("push", "r", 2, 1)
