@@ -62,3 +62,49 @@ def test_every_metric_of_tfma_that_is_an_error_has_a_direction() -> None:
         if "Error" in name and -1 not in directions({"class_name": name}).values()
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "direction"),
+    [
+        ({"value_threshold": {"lower_bound": 0.1}}, 1),
+        ({"value_threshold": {"upper_bound": 0.1}}, -1),
+        ({"change_threshold": {"absolute": 0.0, "direction": "HIGHER_IS_BETTER"}}, 1),
+        ({"change_threshold": {"absolute": 0.0, "direction": "LOWER_IS_BETTER"}}, -1),
+        # Two thresholds that disagree say nothing.
+        (
+            {
+                "value_threshold": {"lower_bound": 0.1},
+                "change_threshold": {"absolute": 0.0, "direction": "LOWER_IS_BETTER"},
+            },
+            0,
+        ),
+    ],
+)
+def test_the_side_of_a_threshold_is_the_direction(
+    thresholds: dict[str, Any], direction: int
+) -> None:
+    of_slices = [{"slicing_specs": [{}], "threshold": thresholds}]
+    for asked in ({"threshold": thresholds}, {"per_slice_thresholds": of_slices}):
+        specs = [{"metrics": [{"class_name": "MeanLabel", **asked}]}]
+        # Without a champion there are no changes.
+        config = build_eval_config(specs, [], {}, "y", "", True)
+        assert metric_directions(config)["mean_label"] == direction
+
+
+def test_of_one_metric_in_two_entries_the_threshold_of_either_counts() -> None:
+    upper = {"class_name": "MeanLabel", "threshold": {"value_threshold": {"upper_bound": 0.2}}}
+    plain = {"class_name": "MeanLabel"}
+    for metrics in ([upper, plain], [plain, upper]):
+        specs = [{"metrics": [metric]} for metric in metrics]
+        config = build_eval_config(specs, [], {}, "y")
+        assert metric_directions(config)["mean_label"] == -1
+
+
+def test_a_result_is_of_the_metric_with_the_longest_name_that_fits() -> None:
+    known = {"recall": 1, "recall_loss": -1, "mean": 0}
+    found = [
+        direction_of(name, known)
+        for name in ("recall_loss_classId:1", "recall_micro", "recall@5", "recall", "mean_x", "x")
+    ]
+    assert found == [-1, 1, 1, 1, 0, 0]
