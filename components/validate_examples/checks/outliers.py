@@ -73,7 +73,7 @@ def _placeholder(column: Column, high: bool) -> str:
 
 def _far_out(column: Column, before: Column, high: bool) -> str:
     width = before.maximum - before.minimum
-    if not before.is_number or not before.filled or not 0 < width < float("inf"):
+    if not 0 < width < float("inf"):
         return ""
     value = column.maximum if high else column.minimum
     bound = before.maximum if high else before.minimum

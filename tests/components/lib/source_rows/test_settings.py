@@ -48,6 +48,7 @@ def test_what_makes_other_rows_makes_another_version():
         IngestSettings("late", key=("id",), hash=("b",), **changed)
         for changed in (
             {"drop": ("a",)},
+            {"drop": ("b",)},
             {"split": "hash"},
             {"eval_fraction": 0.2},
             {"source": SourceOptions(csv_delimiter=";")},
@@ -57,7 +58,7 @@ def test_what_makes_other_rows_makes_another_version():
         )
     ]
     digests = {one.digest(b"k" * 16) for one in [base, *others]}
-    assert len(digests) == 8
+    assert len(digests) == 9
     assert base.digest(b"other key of bytes") not in digests
 
 
