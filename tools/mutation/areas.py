@@ -108,14 +108,7 @@ AREAS = {
     ),
     "drift": Area(
         ("components/validate_examples/*.py", "components/validate_examples/checks/*.py"),
-        (
-            "tests/components/validate_examples/checks",
-            "tests/components/validate_examples/test_drift_baseline.py",
-            "tests/components/validate_examples/test_faults.py",
-            "tests/components/validate_examples/test_label_classes.py",
-            "tests/components/validate_examples/test_schema_accept.py",
-            "tests/components/validate_examples/test_schema_inference.py",
-        ),
+        ("tests/components/validate_examples",),
         ("*report*", "*words*", "*accept*"),
     ),
     "ingestion": Area(
@@ -125,6 +118,8 @@ AREAS = {
             "components/lib/source_rows/sources/*.py",
         ),
         (
+            "tests/components/lib/source_rows/test_*.py",
+            "tests/components/ingest_spans/test_hash_split.py",
             "tests/components/ingest_spans/test_ingest.py",
             "tests/components/ingest_spans/test_ingest_sources.py",
             "tests/components/ingest_spans/test_private_columns.py",

@@ -100,7 +100,11 @@ def test_csv_options_become_arguments_of_the_source():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"delimeter": ";"}, r"'delimeter' is unknown\. Did you mean 'delimiter'\?"),
+        (
+            {"delimeter": ";"},
+            r"'delimeter' is unknown\. Did you mean 'delimiter'\? There are columns, ",
+        ),
+        ({"at": 1}, r"'at' is unknown\. There are columns, [a-z_, ]*, by_column \(data\.csv\)"),
         ({"quotes": "'"}, r"'quotes' is unknown\. Did you mean 'quote'"),
         ({"quote": "''"}, r"the CSV quote is .*data\.csv\.quote"),
         ({"quote": ","}, "other than the delimiter"),

@@ -51,3 +51,7 @@ def test_spans_without_rows_are_no_copies(seen):
 
 def test_the_last_digits_of_a_number_depend_on_the_order_of_a_sum(seen):
     assert seen(ROWS, ROWS.assign(x=[1.5, 2.5, 4.0000001])) == ["1 = 2: the same 3 rows"]
+
+
+def test_a_copy_is_found_whatever_order_its_columns_have(seen):
+    assert seen(ROWS, ROWS[["y", "kind", "x"]]) == ["1 = 2: the same 3 rows"]

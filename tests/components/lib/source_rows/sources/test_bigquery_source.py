@@ -14,6 +14,7 @@ from servers.bigquery import BigQueryServer
 from retrainer.components.lib.bigquery import bigquery_sessions as sessions
 from retrainer.components.lib.bigquery.bigquery_tables import parse_table
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.source_files import SourceFile
 from retrainer.components.lib.source_rows.sources.base import SourceOptions
 from retrainer.components.lib.source_rows.sources.bigquery import BigQuerySource, fill_query
 from retrainer.components.lib.spans.span_discovery import find_spans, read_fingerprints
@@ -307,6 +308,29 @@ def test_the_last_day_there_is_can_be_a_partition(server):
     server.add("flights", table, period="DAY", column="at")
     rows = _read(_source("bq://acme-ml.air.flights${span:%Y%m%d}", 1))
     assert rows["late"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("made", "partition"),
+    [
+        ({"column": "flight", "interval": 1_000}, "first"),
+        ({"period": "DAY", "column": "at"}, "20131301"),
+        ({"period": "DAY", "column": "at"}, "2013010"),
+    ],
+)
+def test_a_partition_that_can_not_be_is_named(server, made, partition):
+    table = pa.table({"at": pa.array([date(2013, 1, 1)]), "flight": [7]})
+    server.add("flights", table, **made)
+    file = SourceFile(f"bq://acme-ml.air.flights${partition}", 1, "")
+    with pytest.raises(RetrainerError, match=rf"flights\${partition}' names no partition"):
+        list(BigQuerySource(file, partition, SourceOptions()).blocks())
+
+
+def test_a_table_that_lost_its_partitions_is_named(server):
+    server.add("flights", pa.table({"flight": [7]}))
+    file = SourceFile("bq://acme-ml.air.flights$20130101", 1, "")
+    with pytest.raises(RetrainerError, match="has no partitions any more"):
+        list(BigQuerySource(file, "20130101", SourceOptions()).blocks())
 
 
 # Queries
