@@ -133,11 +133,7 @@ def train(
     keras.utils.set_random_seed(settings.seed)
     graph = tft.TFTransformOutput(transform_graph)
     kinds = raw_kinds(graph)
-    if taken := [label for label in examples.labels if label in kinds]:
-        raise RetrainerError(
-            f"the transform graph takes '{taken[0]}' as a feature, and it is the label of these examples: the "
-            "model would see the answer. Make the graph from examples with the same label."
-        )
+    _check_features(kinds, examples)
     loaded = tf.saved_model.load(graph.transform_savedmodel_dir)
     transform = loaded.transform_fn
     code = load_module(module, module_source)
@@ -153,13 +149,7 @@ def train(
     outputs = user_call(model, "the model of build_model can't be called", file)(
         transform(_tensors(few)), training=False
     )
-    widths = check_outputs(outputs, rows, examples.outputs)
-    for name, columns in examples.outputs.items():
-        loss = loss_of(model.loss, name)
-        if len(columns) == 1:
-            check_labels(columns[0], labels[columns[0]], widths[name], loss)
-        else:
-            check_several_labels(columns, widths[name], loss)
+    _check_outputs_and_labels(model, outputs, rows, examples, labels)
     weights = choose_weights(
         examples,
         labels[examples.label],
@@ -186,12 +176,7 @@ def train(
         file,
     )
     metrics = fitted.metrics
-    unusable = [name for name, value in metrics.items() if not math.isfinite(value)]
-    if unusable:
-        batches = (transform(_tensors(columns)) for columns, _ in sample({}))
-        raise RetrainerError(
-            f"training ended with {unusable[0]} = {metrics[unusable[0]]}. {_why_not_finite(batches)}"
-        )
+    _check_finite(metrics, (transform(_tensors(columns)) for columns, _ in sample({})))
     served.write(output)
     if curve_folder:
         fitted.write(curve_folder)
@@ -200,6 +185,41 @@ def train(
         "; ".join(filter(None, [_length(fitted, steps, settings, bool(started)), started, shown])),
         metrics,
     )
+
+
+def _check_features(kinds: Mapping[str, str], examples: Examples) -> None:
+    if taken := [label for label in examples.labels if label in kinds]:
+        raise RetrainerError(
+            f"the transform graph takes '{taken[0]}' as a feature, and it is the label of these examples: the "
+            "model would see the answer. Make the graph from examples with the same label."
+        )
+
+
+def _check_outputs_and_labels(
+    model: keras.Model, outputs: Any, rows: int, examples: Examples, labels: Mapping[str, Labels]
+) -> None:
+    """Check that the outputs for some rows have the rows' shape, and each the width and loss that its labels take."""
+    widths = check_outputs(outputs, rows, examples.outputs)
+    for name, columns in examples.outputs.items():
+        loss = loss_of(model.loss, name)
+        if len(columns) == 1:
+            check_labels(columns[0], labels[columns[0]], widths[name], loss)
+        else:
+            check_several_labels(columns, widths[name], loss)
+
+
+def _check_finite(metrics: Mapping[str, float], batches: Iterator[Any]) -> None:
+    """Check that training ended with numbers.
+
+    Args:
+        metrics: Its metrics.
+        batches: Some transformed rows, read only if there is a reason to look for.
+    """
+    unusable = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if unusable:
+        raise RetrainerError(
+            f"training ended with {unusable[0]} = {metrics[unusable[0]]}. {_why_not_finite(batches)}"
+        )
 
 
 def _count_labels(examples: Examples, settings: TrainSettings) -> dict[str, Labels]:
