@@ -6,7 +6,9 @@ Its rules, by reading; none was seen on the live service:
 - listing after writing sees everything: cloud.google.com/storage/docs/consistency;
 - prefixes and delimiters: cloud.google.com/storage/docs/json_api/v1/objects/list;
 - multipart uploads, ranges of a download, deletions, copies: the pages objects/insert, /get, /delete and /rewrite
-  beside it.
+  beside it;
+- permissions: cloud.google.com/storage/docs/access-control/iam-json. Listing is one on the bucket, whatever the prefix:
+  lanes-sh/link#100 has the 403 of the live service.
 The client is gcsfs as it is; it asks for nothing else.
 """
 
@@ -31,6 +33,8 @@ class StorageServer(LocalServer):
         objects: Contents by bucket and name.
         deleted: Names of the objects that were deleted, in that order.
         careless: Whether it writes over an object in spite of the condition that there be none.
+        grants: Returns whether the caller has a permission, such as `storage.objects.get`, on a resource's name.
+        denied: What was denied: the permission and the resource's name.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -38,6 +42,8 @@ class StorageServer(LocalServer):
         self.objects: dict[tuple[str, str], bytes] = {}
         self.deleted: list[str] = []
         self.careless = False
+        self.grants: Callable[[str, str], bool] = lambda permission, resource: True
+        self.denied: list[tuple[str, str]] = []
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -57,10 +63,13 @@ class StorageServer(LocalServer):
             raise web.HTTPBadRequest(text="only multipart uploads are known here")
         about, content = _parts(request.headers["Content-Type"], await request.read())
         key = request.match_info["bucket"], json.loads(about)["name"]
+        self._require("create", *key)
         if query.get("ifGenerationMatch") == "0" and key in self.objects and not self.careless:
             raise web.HTTPPreconditionFailed(
                 text=json.dumps({"error": {"code": 412, "message": "conditionNotMet"}})
             )
+        if key in self.objects:
+            self._require("delete", *key)
         self.objects[key] = content
         return web.json_response(self._about(*key))
 
@@ -68,6 +77,7 @@ class StorageServer(LocalServer):
         query = _query(
             request, "prefix", "delimiter", "maxResults", "pageToken", "includeTrailingDelimiter"
         )
+        self._require("list", request.match_info["bucket"])
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         items, prefixes = [], set()
         for bucket, name in sorted(self.objects):
@@ -87,7 +97,7 @@ class StorageServer(LocalServer):
 
     async def _delete(self, request: web.Request) -> web.Response:
         _query(request)
-        key = self._key(request)
+        key = self._key(request, "delete")
         del self.objects[key]
         self.deleted.append(key[1])
         return web.Response(status=204)
@@ -95,6 +105,7 @@ class StorageServer(LocalServer):
     async def _rewrite(self, request: web.Request) -> web.Response:
         _query(request)
         target = request.match_info["to_bucket"], request.match_info["to_name"]
+        self._require("create", *target)
         self.objects[target] = self.objects[self._key(request)]
         return web.json_response({"done": True, "resource": self._about(*target)})
 
@@ -104,8 +115,17 @@ class StorageServer(LocalServer):
             return web.Response(body=content)
         return web.Response(status=206, body=content[request.http_range])
 
-    def _key(self, request: web.Request) -> tuple[str, str]:
+    def _require(self, action: str, bucket: str, name: str = "") -> None:
+        permission = f"storage.objects.{action}"
+        resource = f"projects/_/buckets/{bucket}{name and f'/objects/{name}'}"
+        if not self.grants(permission, resource):
+            self.denied.append((permission, resource))
+            error = {"code": 403, "message": f"caller has no {permission} access to {resource}"}
+            raise web.HTTPForbidden(text=json.dumps({"error": error}))
+
+    def _key(self, request: web.Request, action: str = "get") -> tuple[str, str]:
         key = request.match_info["bucket"], request.match_info["name"]
+        self._require(action, *key)
         if key not in self.objects:
             raise web.HTTPNotFound(
                 text=json.dumps({"error": {"code": 404, "message": "no object"}})
