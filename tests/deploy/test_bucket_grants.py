@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import fsspec.config
 import pytest
@@ -101,9 +102,8 @@ def test_the_service_does_its_work_with_them(
     (tmp_path / "retrain.yaml").write_text(YAML)
     loaded = load_config(tmp_path)
     target = MemoryTarget(names_runs, lambda: now.timestamp())
-    dispatcher = make_dispatcher(
-        loaded, target, lambda: now.timestamp(), on_submit=SubmissionRecorder(loaded, target).record
-    )
+    recorder = SubmissionRecorder(loaded, cast(Any, target))
+    dispatcher = make_dispatcher(loaded, target, lambda: now.timestamp(), on_submit=recorder.record)
     handler = IncidentHandler(dispatcher, "gs://acme/store")
 
     def handle(number: int, data: bytes, attributes: dict[str, str]) -> Result:

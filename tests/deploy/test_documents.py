@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from retrainer.components.lib.image import VERSION
-from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.cli.trigger import trigger
 from retrainer.pipelines.project.config import load_config, read_config
@@ -160,22 +159,6 @@ def test_project_of_the_manifests_is_right() -> None:
 def test_model_of_the_manifests_is_the_starters() -> None:
     starter = ROOT / "pipelines/examples/starter/model.py"
     assert (DOCUMENTS / "kubeflow/project/model.py").read_text() == starter.read_text()
-
-
-def test_going_back_to_an_older_champion_works_as_written(tmp_path: Path) -> None:
-    (snippet,) = blocks("python")
-    where = "gs://acme-ml-retrainer/store/models"
-    assert where in snippet
-    registry = Registry(str(tmp_path))
-    for number in range(1, 9):
-        model = tmp_path / f"model-{number}"
-        model.mkdir()
-        registry.add(str(model), digest=str(number), info={})
-    registry.move_alias(CHAMPION, 8, None, {})
-    exec(snippet.replace(where, str(tmp_path)))
-    champion = registry.resolve(CHAMPION)
-    assert champion
-    assert champion.version == 7
 
 
 def test_images_are_of_this_version() -> None:
