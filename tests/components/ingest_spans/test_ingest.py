@@ -15,6 +15,7 @@ from retrainer.components.ingest_spans.span import ingest_span
 from retrainer.components.ingest_spans.span_checks import check_bad_rows
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.source_rows.settings import IngestSettings
+from retrainer.components.lib.spans.exclusions import exclude
 from retrainer.components.lib.spans.span_discovery import find_spans
 
 HEADER = "id,city,amount,label\n"
@@ -423,6 +424,72 @@ def test_a_full_disk_is_reported_and_leaves_nothing(project, tmp_path, monkeypat
     ):
         project.run()
     assert not list((tmp_path / "store" / "spans" / "1").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.ENOSPC, "span 1: the disk is full"),
+        (errno.EDQUOT, "span 1: the disk is full"),
+        (
+            errno.EACCES,
+            r"span 1: access to 'a\.csv' is denied \(no\).*read and write access to the",
+        ),
+        (errno.EPERM, r"access to 'a\.csv' is denied"),
+        (errno.EROFS, r"access to 'a\.csv' is denied"),
+    ],
+)
+def test_an_error_of_the_store_says_what_to_do(project, monkeypatch, number, says):
+    def fail(*_args, **_kwargs):
+        raise OSError(number, "no", "a.csv")
+
+    monkeypatch.setattr(sys.modules[ingest_span.__module__], "write_span_files", fail)
+    with pytest.raises(RetrainerError, match=says):
+        project.run()
+    number = errno.EIO
+    with pytest.raises(OSError, match="no") as error:
+        project.run()
+    assert error.value.errno == errno.EIO
+
+
+def test_more_than_three_spans_that_changed_are_counted(project):
+    for name in "45":
+        project.span(name, HEADER + f"{name},Ulm,1,0\n")
+    project.run(window=5)
+    for name in "12345":
+        project.span(name, HEADER + f"{name},Bonn,1,0\n")
+        _, verdict = project.run(window=5)
+        assert f"1 ingested ({name}), 4 reused" in verdict
+        assert f"{name} changed, now version" in verdict
+    for count, words in (
+        (3, "3 changed, now version"),
+        (4, "4 changed (2 to 5 (4 spans)), now in"),
+    ):
+        for name in "5432"[:count]:
+            project.span(name, HEADER + f"{name},Kiel,{count},0\n")
+        assert words in project.run(window=5)[1]
+
+
+def test_of_excluded_and_incomplete_spans_those_of_the_window_are_mentioned(project, tmp_path):
+    for name in "456":
+        project.span(name, HEADER + f"{name},Ulm,1,0\n")
+    for name in "12345":
+        (tmp_path / "in" / f"{name}.ok").touch()
+    for name in "135":
+        exclude(project.store, name, f"wrong {name}", "Ada")
+    examples, verdict = project.run(marker="{span}.ok", window=2)
+    assert examples.spans == ("2", "4")
+    assert "wrong 3" in verdict
+    assert "wrong 5" in verdict
+    assert "wrong 1" not in verdict
+    assert verdict.endswith("; incomplete, without {span}.ok: 6")
+    assert examples.excluded == ("1", "3", "5")
+    _, older = project.run(marker="{span}.ok", window=2, span="4")
+    assert "wrong 3" in older
+    assert "wrong 5" not in older
+    assert "incomplete" not in older
+    with pytest.raises(RetrainerError, match=r"span '3' is excluded: wrong 3 \(.*spans include 3"):
+        project.run(marker="{span}.ok", span="3")
 
 
 def test_a_span_of_another_pipeline_in_the_same_store_did_not_change(project, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from retrainer.components.lib.source_rows.number_spelling import (
     Cells,
     Spelling,
+    Words,
     any_code,
     codes,
     may_be_words,
@@ -144,3 +145,55 @@ def test_one_word_makes_a_column_text_wherever_it_is(place):
     spelling.add_text(pa.array(["08"]))
     assert spelling.has_words
     assert spelling.codes.rows == 0
+
+
+def test_words_are_looked_for_in_the_first_thousand_cells():
+    words = Words()
+    words.add_numbers(998)
+    words.add(pa.array(["a", None, "b", "c", "7"]))
+    assert (words.seen, words.found.rows, words.found.examples) == (1000, 2, ["a", "b"])
+    words.add(pa.array(["d"]))
+    words.add_numbers(5)
+    assert (words.seen, words.found.rows) == (1000, 2)
+    for counts in ((600, 600), (1000,), (5000, 1)):
+        many = Words()
+        for count in counts:
+            many.add_numbers(count)
+        assert many.seen == 1000
+
+
+@pytest.mark.parametrize(
+    ("numbers", "cells", "are_few"),
+    [
+        (9, ["a"], True),
+        (8, ["a"], False),
+        (18, ["a", "b"], True),
+        (10, ["7"], False),
+        (0, [], False),
+    ],
+)
+def test_words_are_few_up_to_one_in_ten_cells(numbers, cells, are_few):
+    words = Words()
+    words.add_numbers(numbers)
+    words.add(pa.array(cells, pa.string()))
+    assert words.are_few is are_few
+
+
+def test_the_first_word_after_those_cells_is_one_where_there_was_none():
+    words = Words()
+    words.add_first(pa.array([None, "7", "a", "b"]))
+    words.add_first(pa.array(["c"]))
+    assert (words.found.rows, words.found.examples) == (1, ["a"])
+
+
+def test_versions_take_two_lengths_of_fractions_and_a_zero_in_any_block():
+    spelling = numbers("3.9", None, "3.11")
+    assert not spelling.versions
+    numbers("4.10", spelling=spelling)
+    assert spelling.versions
+    assert (spelling.zeros.rows, spelling.zeros.examples) == (1, ["4.10"])
+    assert sorted(spelling.decimals) == [1, 2]
+    spelling.add_whole(pa.array([7, None]))
+    assert spelling.versions
+    spelling.add_whole(pa.array([1000]))
+    assert not spelling.versions

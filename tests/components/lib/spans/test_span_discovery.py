@@ -287,6 +287,7 @@ def test_a_file_is_dated_where_its_file_system_says_when_it_changed(tmp_path):
         for span in find_spans(pattern)
     )
     assert (local.dated, memory.dated) == (True, False)
+    assert read_fingerprints([memory, local]) == [memory.fingerprint, local.fingerprint]
 
 
 def test_files_of_a_span_are_in_the_order_of_their_names(tmp_path, monkeypatch):
@@ -324,3 +325,13 @@ def test_files_without_spans_are_listed_by_name_with_their_size(tmp_path, place)
     found = [(file.uri.rpartition("/")[2], file.size) for file in find_files(f"{folder}/*.csv")]
     assert found == [("a.csv", 0), ("b.csv", 4)]
     assert find_files(f"{folder}/*.json") == []
+
+
+def test_of_a_link_without_a_span_the_file_itself_shows_a_change(tmp_path):
+    _touch(tmp_path, "real/b.csv")
+    os.symlink(tmp_path / "real" / "b.csv", tmp_path / "b.csv")
+    (before,) = find_files(str(tmp_path / "*.csv"))
+    os.utime(tmp_path / "real" / "b.csv", (1, 1))
+    (after,) = find_files(str(tmp_path / "*.csv"))
+    assert before.dated
+    assert read_fingerprints([before]) == [after.fingerprint] != [before.fingerprint]

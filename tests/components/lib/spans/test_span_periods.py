@@ -39,3 +39,17 @@ def test_a_span_ends_when_the_next_one_begins(span, pattern, end):
 )
 def test_names_that_are_no_dates_have_no_period(spans, pattern):
     assert span_periods(spans, pattern) == {}
+
+
+def test_each_span_begins_where_its_name_says():
+    periods = span_periods(["2012-12", "2013-01"])
+    assert [(span, period.start) for span, period in periods.items()] == [
+        ("2012-12", datetime(2012, 12, 1)), ("2013-01", datetime(2013, 1, 1)),
+    ]  # fmt: skip
+    hours = span_periods(["2013-01-31T22", "2013-01-31T23"])
+    assert hours["2013-01-31T22"].end == hours["2013-01-31T23"].start == datetime(2013, 1, 31, 23)
+    # The pattern's own format counts, though the name looks like another one.
+    (period,) = span_periods(["20130112"], "d/{span:%Y%d%m}.csv").values()
+    assert period.start == datetime(2013, 12, 1)
+    assert span_periods(["2013-01"], "d/{span:%Y-%m-%d}.csv") == {}
+    assert span_periods(["2013-01"], "d/{span}.csv")["2013-01"].start == datetime(2013, 1, 1)
