@@ -32,6 +32,8 @@ METRICS: list[dict[str, Any]] = [
     }
 ]
 SLICES: list[dict[str, Any]] = [{}, {"feature_keys": ["country"]}]
+# Rows come back from the workers and are compared in their order.
+GATE = {"require_significance": True}
 Digests = dict[str, Any]
 
 
@@ -200,8 +202,14 @@ class EngineWork:
             METRICS,
             SLICES,
             beam_args=beam_args,
+            gate=GATE,
         )
-        return {"verdict": verdict, **_files(f"{folder}/blessing", text=True)}
+        files = _files(f"{folder}/blessing", text=True)
+        checks = json.loads(files["checks.json"])["checks"]
+        # A digest of no evidence would equal another.
+        if not [one for one in checks if one["interval"] and one["slice"] != "overall"]:
+            raise ValueError(f"no evidence by slice: {checks}")
+        return {"verdict": verdict, **files}
 
     def _predict_batch(self, folder: str, beam_args: list[str]) -> Digests:
         from retrainer.components.lib.predictions.prediction_sets import RECORD_FILE
