@@ -1,12 +1,16 @@
 """Rows of two batches, spans and models become one set of scores, row by row."""
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from retrainer.components.evaluate_model.predict import (
+    OutputsDifferError,
     needed_columns,
+    predict_outputs,
     score,
     score_batch,
     slice_batch,
@@ -122,3 +126,43 @@ def test_a_number_that_is_none_is_in_no_slice():
     kept = slice_batch(batch, ["gate", "hour", "site"])
     assert kept.to_pydict() == {"gate": [1.5, None], "hour": [7, 8]}
     assert slice_batch(batch, ["site"]).num_rows == 2
+
+
+class Several(Fixed):
+    """A model with an output of one number a row and one of two."""
+
+    widths: ClassVar[dict[str, int]] = {"late": 1, "when": 2}
+
+    def predict_outputs(self, batch: pa.RecordBatch) -> dict[str, np.ndarray]:
+        values = self.predict(batch)
+        return {"late": values, "when": np.stack([values, -values], axis=1)}
+
+
+BATCH = pa.RecordBatch.from_pydict({"x": [1.0, 2.0], "y": [0, 1], "z": [1, 1], "w": [0.5, None]})
+
+
+def test_each_output_has_its_labels_and_its_predictions():
+    outputs = {"late": ("y",), "when": ("y", "z")}
+    scores = score_batch(BATCH, outputs, {"candidate": Several(2, "x")}, [], "w").by_output
+    assert scores["late"].label.tolist() == [0, 1]
+    assert scores["when"].label.tolist() == [[0, 1], [1, 1]]
+    assert scores["when"].label.dtype == np.float64
+    assert scores["late"].predictions["candidate"].tolist() == [2, 4]
+    assert scores["when"].predictions["candidate"].tolist() == [[2, -2], [4, -4]]
+    assert np.isnan(scores["when"].weight).tolist() == [False, True]
+    # An output may have a prediction for each class of one label.
+    assert score_batch(BATCH, {"when": ("y",)}, {"a": Several(2, "x")}, []).rows == 2
+
+
+@pytest.mark.parametrize(
+    ("outputs", "says"),
+    [
+        ({"late": ("y",), "soon": ("z",)}, "has no output 'soon', .* only late, when"),
+        ({"late": ("y", "z")}, "output 'late' of the challenger gives 1 numbers .* are 2: y, z"),
+        ({"when": ("y", "z", "w")}, "output 'when' of the challenger gives 2 numbers .* are 3"),
+        ({"": ("y", "z")}, "the challenger gives 1 numbers for a row, .* Give its last layer 2"),
+    ],
+)
+def test_an_output_that_does_not_suit_its_labels_is_named(outputs, says):
+    with pytest.raises(OutputsDifferError, match=says):
+        predict_outputs(Several(1, "x"), BATCH, outputs)
