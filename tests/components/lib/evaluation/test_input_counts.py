@@ -157,3 +157,46 @@ def test_a_row_without_an_answer_of_one_output_or_of_two_counts_once():
     again = InputCounts.from_json(add_up([counts, counts]).to_json())
     assert again.found["undefined|candidate"].rows == 6
     assert again.of_output("b").rows == 6
+
+
+@pytest.mark.parametrize("requirement", [Requirement.BINARY, Requirement.CLASSES])
+def test_each_of_several_labels_lies_between_0_and_1_and_none_is_empty(requirement):
+    label = [[0, 1], [0.5, 0], [-0.01, 0], [1, 1.01], [math.nan, 1], [0, -math.inf]]
+    some = scores(label, np.full((6, 2), 0.5))
+    found, good = count_inputs(some, {requirement: ["AUC"]}, ALL, (0, 1, 2))
+    assert found.found == {
+        "empty|label": Found(1),
+        "infinite|label": Found(1),
+        "binary|label": Found(3, -0.01, 1.01),
+    }
+    assert good.tolist() == [True, True, False, False, False, False]
+    # Of a row with several labels each that is above 0 is a row of its class.
+    assert found.slices[slice_id(())].classes == {"0": 1, "1": 1}
+    assert count_inputs(some, {}, ALL)[0].found.keys() == {"empty|label", "infinite|label"}
+
+
+@pytest.mark.parametrize(
+    ("requirement", "label", "outputs", "found"),
+    [
+        (Requirement.CLASSES, [0.0, 1.0, 0.5], 3, {"fraction|label": Found(1, 0.5, 0.5)}),
+        (Requirement.CLASSES, [0.0, 1.0, 2.0], 1, {"classes|candidate": Found(3, 0.5, 0.5)}),
+        (Requirement.ONE_OUTPUT, [0.0, 1.0, 2.0], 3, {"one output|candidate": Found(3, 0.5, 0.5)}),
+        (Requirement.ONE_OUTPUT, [0.0, 1.0, 2.0], 1, {}),
+        # Of a model for classes a label is one of its numbers.
+        (Requirement.BINARY, [0.0, 2.0, 3.0], 3, {"known classes|candidate": Found(1, 3.0, 3.0)}),
+        (Requirement.BINARY, [0.0, 2.0, 3.0], 1, {"binary|label": Found(2, 2.0, 3.0)}),
+        (Requirement.KNOWN_CLASSES, [0.0, 2.0, 9.0], 1, {}),
+    ],
+)
+def test_what_is_asked_depends_on_the_outputs_of_the_model(requirement, label, outputs, found):
+    prediction = np.full(3, 0.5) if outputs == 1 else np.full((3, outputs), 0.5)
+    assert count_inputs(scores(label, prediction), {requirement: ["X"]}, ALL)[0].found == found
+
+
+def test_a_champion_for_classes_takes_labels_that_the_challenger_does_not():
+    one = scores([0.0, 2.0])
+    predictions = {**one.predictions, "baseline": np.full((2, 3), 0.5, np.float32)}
+    both = Scores(one.label, predictions, None, one.slices)
+    found, _ = count_inputs(both, {Requirement.BINARY: ["AUC"]}, ALL)
+    assert found.outputs == {"candidate": 1, "baseline": 3}
+    assert found.found == {}
