@@ -46,7 +46,9 @@ def describe_many(slices: Sequence[SliceResult]) -> str:
     """
     if len(slices) <= MANY_SLICES:
         return ""
-    columns, count = _largest([tuple(column for column, _ in one.key) for one in slices])
+    columns, count = _largest(
+        [tuple(column for column, _ in slice_result.key) for slice_result in slices]
+    )
     return f"{count:,} slices are by {columns}: evaluation.options.min_slice_size leaves small ones out"
 
 

@@ -55,7 +55,7 @@ def _curves(plots: Mapping[str, ModelPlots], legends: Markup) -> Markup:
 
 
 def _points(curve: Sequence[Matrix], x: str, y: str) -> list[tuple[float, float]]:
-    pairs = [(getattr(one, x), getattr(one, y)) for one in curve]
+    pairs = [(getattr(matrix, x), getattr(matrix, y)) for matrix in curve]
     return [(a, b) for a, b in pairs if a is not None and b is not None]
 
 

@@ -147,13 +147,15 @@ def _verdict(
 ) -> str:
     parts = []
     if made:
-        rows = sum(one.rows for one in made)
-        names = of_spans([one.span for one in made])
+        rows = sum(prediction_set.rows for prediction_set in made)
+        names = of_spans([prediction_set.span for prediction_set in made])
         parts.append(f"{plural(rows, 'row')} of {names} ingested")
-        counts = [read_json(join(one.uri, RECORD_FILE))["counts"] for one in made]
+        counts = [
+            read_json(join(prediction_set.uri, RECORD_FILE))["counts"] for prediction_set in made
+        ]
         quarantined = sum(sum(one["quarantined"].values()) for one in counts)
         errors, copies = (
-            sum(one.errors for one in made),
+            sum(prediction_set.errors for prediction_set in made),
             sum(one.get(DUPLICATES, 0) for one in counts),
         )
         clocks = sum(one.get(CLOCK_AHEAD, 0) for one in counts)

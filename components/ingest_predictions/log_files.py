@@ -199,7 +199,9 @@ def read_seen(uri: str) -> dict[str, Survey]:
 
 def write_seen(uri: str, found: Mapping[str, Survey]) -> None:
     """Keep what was found in files: only a shortcut, so the last of several writers counts."""
-    write_json(uri, {"format": FORMAT, "files": {file: asdict(one) for file, one in found.items()}})
+    write_json(
+        uri, {"format": FORMAT, "files": {file: asdict(survey) for file, survey in found.items()}}
+    )
 
 
 def _begin() -> Any:

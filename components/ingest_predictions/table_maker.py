@@ -93,43 +93,45 @@ class TableMaker:
         withheld = bool(self._columns.hashed or self._settings.drop)
         with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="retrainer-") as scratch:
             tables, folders = {}, {}
-            for one in due:
-                home = self._store.predictions_of_span_uri(one.name)
+            for span in due:
+                home = self._store.predictions_of_span_uri(span.name)
                 remove_leftovers(home, LEFTOVER_SECONDS)
-                folders[one.index] = stack.enter_context(scratch_folder(join(home, "new")))
-                aside = Path(scratch, one.name)
+                folders[span.index] = stack.enter_context(scratch_folder(join(home, "new")))
+                aside = Path(scratch, span.name)
                 aside.mkdir()
-                tables[one.index] = SpanTable(folders[one.index], aside, schema, withheld)
-                if one.carried and one.replaced:
-                    tables[one.index].carry_counts(one.carried["counts"])
-                    for batch in read_predictions(one.replaced):
-                        tables[one.index].carry(pa.Table.from_batches([batch]))
+                tables[span.index] = SpanTable(folders[span.index], aside, schema, withheld)
+                if span.carried and span.replaced:
+                    tables[span.index].carry_counts(span.carried["counts"])
+                    for batch in read_predictions(span.replaced):
+                        tables[span.index].carry(pa.Table.from_batches([batch]))
             self._fill(due, tables)
             self._check_readable(due, tables)
             # What has nothing but answers to requests of the span before is no span.
-            due = [one for one in due if tables[one.index].rows or tables[one.index].first_fault]
-            for one in due:
-                table = tables[one.index]
-                if one.copies:
-                    table.counts.counts[DUPLICATES] += one.copies
+            due = [
+                span for span in due if tables[span.index].rows or tables[span.index].first_fault
+            ]
+            for span in due:
+                table = tables[span.index]
+                if span.copies:
+                    table.counts.counts[DUPLICATES] += span.copies
                 sources = [
-                    *(one.carried["sources"] if one.carried else ()),
+                    *(span.carried["sources"] if span.carried else ()),
                     *(
                         {"uri": file.uri, "bytes": file.size, "digest": digest}
-                        for file, digest in one.files.items()
+                        for file, digest in span.files.items()
                     ),
                 ]
-                table.close(self._about(one), sources)
-                home = self._store.predictions_of_span_uri(one.name)
-                publish_folder(folders[one.index], join(home, one.version), RECORD_FILE)
-                _remove_replaced(list_predictions(self._store.uri, one.name))
-        return [self._read_back(one) for one in due]
+                table.close(self._about(span), sources)
+                home = self._store.predictions_of_span_uri(span.name)
+                publish_folder(folders[span.index], join(home, span.version), RECORD_FILE)
+                _remove_replaced(list_predictions(self._store.uri, span.name))
+        return [self._read_back(span) for span in due]
 
     def _fill(self, due: Sequence[DueSpan], tables: Mapping[int, SpanTable]) -> None:
         spans_of: dict[LogFile, set[int]] = {}
-        for one in due:
-            for file in one.files:
-                spans_of.setdefault(file, set()).add(one.index)
+        for due_span in due:
+            for file in due_span.files:
+                spans_of.setdefault(file, set()).add(due_span.index)
         wanted: set[int] = set()
         maker = RequestRows(
             self._columns,
@@ -180,7 +182,7 @@ class TableMaker:
         count = sum(table.counts.quarantined.total() for table in tables.values())
         detail = f" ({first['detail']})" if first["detail"] else ""
         raise RetrainerError(
-            f"none of {plural(count, 'record')} of {name_spans([one.name for one in due])} can be used. The first: "
+            f"none of {plural(count, 'record')} of {name_spans([span.name for span in due])} can be used. The first: "
             f"'{first['file']}' line {first['line']}: {first['reason']}{detail}. Check monitoring.predictions.format "
             f"('{self._settings.format}') and monitoring.predictions.mapping."
         )

@@ -90,10 +90,11 @@ def ingest(
         )
     chosen = choose_window(found, span, window, pattern, min_spans, marker, excluded)
     if settings.split == NEWEST_SPANS and len(chosen) <= eval_spans:
+        names = ", ".join(source_span.name for source_span in chosen)
         raise RetrainerError(
-            f"only {plural(len(chosen), 'span')} in the window of '{pattern}' "
-            f"({', '.join(one.name for one in chosen)}), and evaluation takes the newest {eval_spans}: nothing is left "
-            "to train on. Wait for more spans, or split by hash (data.split.by: hash)."
+            f"only {plural(len(chosen), 'span')} in the window of '{pattern}' ({names}), and evaluation takes the "
+            f"newest {eval_spans}: nothing is left to train on. Wait for more spans, or split by hash "
+            "(data.split.by: hash)."
         )
     stored = _ingest_all(chosen, store, settings, schema_types)
     _check_known("data.drop", settings.drop, stored)
@@ -102,12 +103,16 @@ def ingest(
     examples = Examples(
         label=settings.label,
         splits=splits,
-        spans=tuple(one.span for one in stored),
-        counts={one.span: one.content.counts for one in stored},
+        spans=tuple(ingested_span.span for ingested_span in stored),
+        counts={ingested_span.span: ingested_span.content.counts for ingested_span in stored},
         key=settings.key,
         key_features=settings.key_features,
-        versions={one.span: one.content.version for one in stored},
-        replaced={one.span: one.content.replaced for one in stored if one.content.replaced},
+        versions={ingested_span.span: ingested_span.content.version for ingested_span in stored},
+        replaced={
+            ingested_span.span: ingested_span.content.replaced
+            for ingested_span in stored
+            if ingested_span.content.replaced
+        },
         excluded=tuple(excluded),
         lists=settings.lists,
         label_keys={name: tuple(columns) for name, columns in settings.label_keys.items()},
@@ -121,7 +126,11 @@ def ingest(
     examples.write(output)
     verdict = _verdict(stored, examples)
     end = len(found) if span == LATEST else found.index(chosen[-1])
-    left_out = [one.name for one in found[found.index(chosen[0]) : end] if one.name in excluded]
+    left_out = [
+        source_span.name
+        for source_span in found[found.index(chosen[0]) : end]
+        if source_span.name in excluded
+    ]
     if left_out:
         verdict += f"; excluded: {'; '.join(excluded[name].words for name in left_out)}"
     newer = found[found.index(chosen[-1]) + 1 :] if span == LATEST else []
@@ -148,7 +157,7 @@ def _ingest_all(
 
 def _check_known(setting: str, names: Iterable[str], stored: Sequence[IngestedSpan]) -> None:
     # One span may lack a column; a name that no span has is a typing error, and would let a private column through.
-    known = sorted({column for one in stored for column in one.content.source_columns})
+    known = sorted({column for span in stored for column in span.content.source_columns})
     for name in names:
         if name not in known:
             raise RetrainerError(
@@ -165,19 +174,21 @@ def _splits(
         return SpanPart(one.span, one.uri, name, content["rows"], tuple(content["files"]))
 
     if split == HASH:
-        return {name: tuple(part(one, name) for one in stored) for name in (TRAIN, EVAL)}
+        return {name: tuple(part(span, name) for span in stored) for name in (TRAIN, EVAL)}
     return {
-        TRAIN: tuple(part(one, ALL) for one in stored[:-eval_spans]),
-        EVAL: tuple(part(one, ALL) for one in stored[-eval_spans:]),
+        TRAIN: tuple(part(span, ALL) for span in stored[:-eval_spans]),
+        EVAL: tuple(part(span, ALL) for span in stored[-eval_spans:]),
     }
 
 
 def _verdict(stored: Sequence[IngestedSpan], examples: Examples) -> str:
-    new = [one.span for one in stored if not one.reused]
+    new = [span.span for span in stored if not span.reused]
     parts = [f"{len(new)} ingested ({name_spans(new)})" if new else "nothing new"]
     if len(new) < len(stored):
         parts[0] += f", {len(stored) - len(new)} reused"
-    changed = {one.span: one.content for one in stored if not one.reused and one.content.replaced}
+    changed = {
+        span.span: span.content for span in stored if not span.reused and span.content.replaced
+    }
     if len(changed) > MOST_NAMED:
         parts.append(f"{len(changed)} changed ({name_spans(list(changed))}), now in new versions")
     else:
@@ -187,10 +198,10 @@ def _verdict(stored: Sequence[IngestedSpan], examples: Examples) -> str:
         ]
     parts.append(f"{examples.rows(TRAIN):,} rows to train, {examples.rows(EVAL):,} to evaluate")
     aside = {
-        reason: sum(one.content.counts.get(reason, 0) for one in stored)
+        reason: sum(span.content.counts.get(reason, 0) for span in stored)
         for reason in ("unlabelled", "unweighted", "unreadable", "duplicate")
     }
     if any(aside.values()):
         counts = ", ".join(f"{count:,} {reason}" for reason, count in aside.items() if count)
         parts.append(f"quarantined: {counts}")
-    return "; ".join([*parts, *describe_notes(one.content for one in stored if not one.reused)])
+    return "; ".join([*parts, *describe_notes(span.content for span in stored if not span.reused)])

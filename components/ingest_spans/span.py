@@ -111,7 +111,11 @@ def _ingest_span(
 
     fingerprints = read_fingerprints(source.files)
     digests: dict[str, str] = {}
-    versions = [one for one in list_versions(store, source.name) if one.settings == digest]
+    versions = [
+        span_version
+        for span_version in list_versions(store, source.name)
+        if span_version.settings == digest
+    ]
     # Only if there is something to compare with: a new span is hashed while it is read.
     if versions:
         content = digest_content(source, digests)
@@ -249,8 +253,8 @@ def _replaced(source: SourceSpan, content: str, earlier: Sequence[SpanVersion]) 
     # Another pipeline may keep a span of the same name in the same store; and other types are no change of the source.
     uris = {file.uri for file in source.files}
     same = [
-        one.version
-        for one in earlier
-        if one.content != content and uris & {file["uri"] for file in one.sources}
+        version.version
+        for version in earlier
+        if version.content != content and uris & {file["uri"] for file in version.sources}
     ]
     return same[-1] if same else ""

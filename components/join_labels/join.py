@@ -249,8 +249,8 @@ def _verdict(
     )
     if not joined.sets:
         return without if keyless else "no predictions are waiting for labels"
-    expected = sum(one.rows for span in joined.sets for one in span.coverage)
-    labelled = sum(one.labelled for span in joined.sets for one in span.coverage)
+    expected = sum(coverage.rows for span in joined.sets for coverage in span.coverage)
+    labelled = sum(coverage.labelled for span in joined.sets for coverage in span.coverage)
     share = percent(labelled / expected) if expected else percent(0)
     spans = plural(len(joined.sets), "span")
     parts = [

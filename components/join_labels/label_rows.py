@@ -240,8 +240,8 @@ def _label_batches(
     table = rows.table
     counts.read += len(table) + len(rows.bad)
     counts.unreadable += len(rows.bad)
-    for one in rows.bad[:3]:
-        counts.note(f"{one.file}, row {one.row}: {one.reason}")
+    for bad_row in rows.bad[:3]:
+        counts.note(f"{bad_row.file}, row {bad_row.row}: {bad_row.reason}")
     if not len(table) or settings.label not in table.column_names:
         return
     columns = {

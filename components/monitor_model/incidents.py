@@ -73,7 +73,9 @@ def follow(
     # Not the time that a look is as of: a run that is started now takes its time from now.
     changed = follow_incidents(store, read_seen(store, settings), settings, actor, count)
     problems += _request_runs(store, retraining) if retraining else []
-    words = [f"incident {one.id} {str(one.state).replace('_', ' ')}" for one in changed]
+    words = [
+        f"incident {incident.id} {str(incident.state).replace('_', ' ')}" for incident in changed
+    ]
     return Followed(tuple(changed), (*words, *problems))
 
 

@@ -27,12 +27,12 @@ def judge(look: Look, checks: tuple[Check, ...] = CHECKS) -> tuple[list[Signal],
     errors: list[str] = []
     _run(look, DATA_CHECKS, found, errors)
     broken = {
-        str(one.evidence["column"]): one.meaning
-        for one in found.values()
-        if one.outcome == Outcome.BREACHED and one.evidence.get("column")
+        str(signal.evidence["column"]): signal.meaning
+        for signal in found.values()
+        if signal.outcome == Outcome.BREACHED and signal.evidence.get("column")
     }
     _run(look.with_broken(broken), checks, found, errors)
-    return [_silence(one, broken) for one in found.values()], errors
+    return [_silence(signal, broken) for signal in found.values()], errors
 
 
 def _run(

@@ -36,24 +36,24 @@ def read_scores(
     Returns:
         The rows; None if there are none.
     """
-    every = max(1, -(-sum(one.rows for one in sets) // MOST_ROWS))
+    every = max(1, -(-sum(joined_set.rows for joined_set in sets) // MOST_ROWS))
     parts: list[Scores] = []
     place = 0
-    for one in sets:
-        first = next(read_joined(one, batch_rows=1), None)
+    for joined_set in sets:
+        first = next(read_joined(joined_set, batch_rows=1), None)
         if first is None:
             continue
         about = read_columns(first.schema)
         sliced = {name: about.inputs[name] for name in slice_columns if name in about.inputs}
         wanted = ["model_version", *about.predictions, LABEL, WEIGHT, *sliced.values()]
-        for batch in read_joined(one, list(dict.fromkeys(wanted))):
+        for batch in read_joined(joined_set, list(dict.fromkeys(wanted))):
             cells = {name: batch.column(batch.schema.get_field_index(name)) for name in set(wanted)}
             own = cells["model_version"].fill_null(version).to_numpy(zero_copy_only=False)
             taken = (np.arange(place, place + batch.num_rows) % every == 0) & (own == version)
             place += batch.num_rows
             if taken.any():
                 rows = {name: column.filter(pa.array(taken)) for name, column in cells.items()}
-                parts.append(_scores(rows, about.predictions, sliced, lists, one.span))
+                parts.append(_scores(rows, about.predictions, sliced, lists, joined_set.span))
     if not parts:
         return None
     weights = np.concatenate([part.weight for part in parts if part.weight is not None])

@@ -64,7 +64,11 @@ class LossTestSettings:
 def choose_slices(measured: Sequence[SliceMetrics]) -> tuple[Mapping[str, str], ...]:
     """Choose the slices to test: the largest that the gate measured, without all rows."""
     slices = sorted(
-        (one for one in measured if one.slice and (one.rows or 0) >= _LEAST_ROWS),
+        (
+            slice_metrics
+            for slice_metrics in measured
+            if slice_metrics.slice and (slice_metrics.rows or 0) >= _LEAST_ROWS
+        ),
         key=lambda one: (-(one.rows or 0), one.name),
     )
     return tuple(dict(one.slice) for one in slices[:MOST_SLICES])

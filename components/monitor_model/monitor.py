@@ -194,7 +194,11 @@ def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
     feed = read_feed(sets, usual.now, float(settings.get("wait_seconds", 600)))
     history = looks.history(_HISTORY)
     windows = choose_windows(
-        feed, settings, usual.since, {one.window for one in history}, usual.model.version
+        feed,
+        settings,
+        usual.since,
+        {look_record.window for look_record in history},
+        usual.model.version,
     )
     written = []
     known = history[-1].number if history else 0
@@ -213,7 +217,7 @@ def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
             _shared=usual._shared,
         )
         key = _key(look)
-        if any(one.key == key and not one.errors for one in history):
+        if any(look_record.key == key and not look_record.errors for look_record in history):
             continue
         signals, errors = judge(look)
         # A baseline that is still missing is no news: the run fails, and nothing is written.
@@ -221,14 +225,14 @@ def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
             written.append(again)
             continue
         spans = {
-            one.span: {
-                "version": one.version,
-                "rows": one.rows,
-                "first_rows": look.judged_before.get(one.span, one.rows),
-                "requests": look.requests(one),
-                "uri": one.uri,
+            prediction_set.span: {
+                "version": prediction_set.version,
+                "rows": prediction_set.rows,
+                "first_rows": look.judged_before.get(prediction_set.span, prediction_set.rows),
+                "requests": look.requests(prediction_set),
+                "uri": prediction_set.uri,
             }
-            for one in look.current
+            for prediction_set in look.current
         }
         record = LookRecord(
             key,
@@ -250,7 +254,7 @@ def _key(look: Look) -> str:
         LOOK_VERSION,
         look.model.version,
         look.since.isoformat(),
-        [[one.span, one.version] for one in look.current],
+        [[prediction_set.span, prediction_set.version] for prediction_set in look.current],
         [[one.span, one.version] for one in look.joined],
         [one.start.isoformat() for one in look.feed.due],
         # Without any span, only time shows that the feed is missing.

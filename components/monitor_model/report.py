@@ -170,13 +170,13 @@ def _incidents(incidents: Sequence[Incident]) -> Markup:
     shown = list(reversed(incidents))[:_MOST_INCIDENTS]
     rows = [
         [
-            unbroken(one.id),
-            str(one.state).replace("_", " "),
-            unbroken(one.opened[:16].replace("T", " ")),
-            ", ".join(dict.fromkeys(detection.name for detection in one.detections)),
-            _wide(f"{one.reason}{f' (run {one.run})' if one.run else ''}"),
+            unbroken(incident.id),
+            str(incident.state).replace("_", " "),
+            unbroken(incident.opened[:16].replace("T", " ")),
+            ", ".join(dict.fromkeys(detection.name for detection in incident.detections)),
+            _wide(f"{incident.reason}{f' (run {incident.run})' if incident.run else ''}"),
         ]
-        for one in shown
+        for incident in shown
     ]
     table = render_table(["incident", "state", "opened, UTC", "signals", "reason"], rows)
     return Markup("<h2>Incidents</h2>{}").format(table)

@@ -57,8 +57,8 @@ def read_feed(sets: Sequence[PredictionSet], now: datetime, wait_seconds: float)
         wait_seconds: How long after its end a span is judged.
     """
     newest: dict[str, PredictionSet] = {}
-    for one in sorted(sets, key=lambda one: (one.scored, one.version)):
-        newest[one.span] = one
+    for prediction_set in sorted(sets, key=lambda one: (one.scored, one.version)):
+        newest[prediction_set.span] = prediction_set
     names = list(newest)
     periods = span_periods(names) if names else {}
     if periods:
@@ -124,7 +124,7 @@ def _due(
     limit: datetime,
 ) -> tuple[Period, ...]:
     """List the periods after the newest span that are over."""
-    names = [*over, *(one.span for one in left)]
+    names = [*over, *(prediction_set.span for prediction_set in left)]
     if not periods or not names:
         return ()
     due: list[Period] = []
@@ -132,7 +132,7 @@ def _due(
     while following.end <= limit and len(due) < MOST_DUE:
         due.append(following)
         following = _after(following)
-    return tuple(one for one in due if _is_usual(one, periods))
+    return tuple(period for period in due if _is_usual(period, periods))
 
 
 def _after(period: Period) -> Period:

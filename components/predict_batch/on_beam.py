@@ -136,7 +136,7 @@ def publish(
         uri: The place.
         record: The record.
     """
-    names = [(one.folder, name) for one in written for name in one.files]
+    names = [(of_source.folder, name) for of_source in written for name in of_source.files]
     if is_local(side):
         whole = Path(side, "whole")
         whole.mkdir()

@@ -188,12 +188,13 @@ def resolve_model(store: str, model: str) -> ModelVersion:
 
 
 def _verdict(sets: list[PredictionSet], reused: int, version: ModelVersion) -> str:
-    rows, errors = sum(one.rows for one in sets), sum(one.errors for one in sets)
+    rows, errors = (
+        sum(prediction_set.rows for prediction_set in sets),
+        sum(prediction_set.errors for prediction_set in sets),
+    )
     spans = plural(len(sets), "span")
-    parts = [
-        f"{plural(rows, 'row')} of {spans} ({name_spans([one.span for one in sets])}) scored by version "
-        f"{version.version}"
-    ]
+    names = name_spans([prediction_set.span for prediction_set in sets])
+    parts = [f"{plural(rows, 'row')} of {spans} ({names}) scored by version {version.version}"]
     if reused:
         parts.append(f"{reused} of {spans} scored before")
     if errors:

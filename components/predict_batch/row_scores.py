@@ -131,10 +131,14 @@ class Scorer:
     ) -> ScoredRows:
         """Put the rows that could not be taken apart where they stood, without cells."""
         count, bad = len(numbers), len(rows.bad)
-        places = np.concatenate([numbers, np.array([one.row - 1 for one in rows.bad], np.int64)])
+        places = np.concatenate(
+            [numbers, np.array([bad_row.row - 1 for bad_row in rows.bad], np.int64)]
+        )
         order = np.argsort(places, kind="stable")
         take = pa.array(order, mask=order >= count)
-        why = [errors.get(index) for index in range(count)] + [one.reason for one in rows.bad]
+        why = [errors.get(index) for index in range(count)] + [
+            bad_row.reason for bad_row in rows.bad
+        ]
         nothing = np.full((bad, *predictions.shape[1:]), np.nan, np.float32)
         return ScoredRows(
             rows.source,

@@ -142,7 +142,7 @@ def _record(
         {"uri": file.uri, "bytes": file.size, "rows": one.rows, "errors": one.errors}
         for file, one in zip(source.files, written, strict=True)
     ]
-    first = next((one for one in written if one.first_error), None)
+    first = next((of_source for of_source in written if of_source.first_error), None)
     first_error = None
     if first and first.first_error:
         place, reason = first.first_error
@@ -151,9 +151,9 @@ def _record(
         "format": FORMAT,
         "span": source.name,
         "version": name,
-        "files": [file for one in written for file in one.files],
-        "rows": sum(one.rows for one in written),
-        "errors": sum(one.errors for one in written),
+        "files": [file for of_source in written for file in of_source.files],
+        "rows": sum(of_source.rows for of_source in written),
+        "errors": sum(of_source.errors for of_source in written),
         "first_error": first_error,
         "model_version": work.version.version,
         "model_digest": work.version.digest,

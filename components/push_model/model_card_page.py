@@ -191,15 +191,17 @@ def _by_slice(evaluation: EvaluationSummary) -> Markup:
 
 def _chart(slices: Sequence[SliceMetrics], metric: str, evaluation: EvaluationSummary) -> Markup:
     """Draw a metric of all rows and of the largest slices on one scale."""
-    drawn = [one for one in slices if metric in one.metrics][: MOST_DRAWN + 1]
+    drawn = [slice_metrics for slice_metrics in slices if metric in slice_metrics.metrics][
+        : MOST_DRAWN + 1
+    ]
     values = [
         value
-        for one in drawn
-        for value in (one.metrics[metric], one.champion.get(metric))
+        for slice_metrics in drawn
+        for value in (slice_metrics.metrics[metric], slice_metrics.champion.get(metric))
         if value is not None
     ]
     low, high = min(values), max(values)
-    champion = any(metric in one.champion for one in drawn)
+    champion = any(metric in slice_metrics.champion for slice_metrics in drawn)
     columns: list[str | Column] = [
         "Slice",
         Column("Rows", number=True),
@@ -208,12 +210,12 @@ def _chart(slices: Sequence[SliceMetrics], metric: str, evaluation: EvaluationSu
     ]
     rows = [
         [
-            breakable(one.name),
-            _cell(one.rows),
-            _cell(one.metrics[metric]),
-            _dots(one.metrics[metric], one.champion.get(metric), low, high),
+            breakable(slice_metrics.name),
+            _cell(slice_metrics.rows),
+            _cell(slice_metrics.metrics[metric]),
+            _dots(slice_metrics.metrics[metric], slice_metrics.champion.get(metric), low, high),
         ]
-        for one in drawn
+        for slice_metrics in drawn
     ]
     scale = Markup('<p class="note">The scale goes from {} to {}.</p>').format(
         number(low), number(high)

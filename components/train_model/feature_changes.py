@@ -138,7 +138,7 @@ def _compare(
         fitting = [vocabulary for vocabulary in vocabularies if _fits(vocabulary, new, old, size)]
         if fitting:
             # The one that leaves the fewest buckets for other words.
-            return _by_words(max(fitting, key=lambda one: len(one.new)), size)
+            return _by_words(max(fitting, key=lambda vocabulary: len(vocabulary.new)), size)
     if (new == old).all():
         return Index()
     return _by_rows(new, old)

@@ -92,8 +92,14 @@ def judge_differences(
     overall = [difference for difference in differences if not difference.slice_key]
     slices = [difference for difference in differences if difference.slice_key]
     checks = [
-        _judge_all_rows(one, directions[one.metric], significance, champion, settings.cluster)
-        for one in overall
+        _judge_all_rows(
+            paired,
+            directions[paired.metric],
+            significance,
+            champion,
+            settings.cluster,
+        )
+        for paired in overall
     ]
     checks += _judge_slices(slices, directions, settings, significance, champion)
     if settings.slices.max_gap is not None:
@@ -170,39 +176,47 @@ def _judge_slices(
     significance: Significance,
     champion: str,
 ) -> Iterator[EvidenceCheck]:
-    counted = [one for one in slices if one.rows >= settings.slices.min_rows and _has_evidence(one)]
+    counted = [
+        paired
+        for paired in slices
+        if paired.rows >= settings.slices.min_rows and _has_evidence(paired)
+    ]
     chances = [
         _chance_of_loss(
-            one, directions[one.metric], margin_of(one, directions[one.metric], significance)
+            paired,
+            directions[paired.metric],
+            margin_of(paired, directions[paired.metric], significance),
         )
-        for one in counted
+        for paired in counted
     ]
     adjusted = dict(
         zip(map(id, counted), adjust(np.array(chances), settings.slices.correction), strict=True)
     )
-    for one in slices:
-        direction = directions[one.metric]
-        margin = margin_of(one, direction, significance)
-        low, high = one.interval(_one_sided(significance))
-        check = _check(Kind.SLICE_LOSS, one, low, high, -direction * margin)
-        if id(one) not in adjusted:
-            few = f"{plural(one.rows, 'row')}, and gate.slices.min_rows is {settings.slices.min_rows:,}"
+    for paired in slices:
+        direction = directions[paired.metric]
+        margin = margin_of(paired, direction, significance)
+        low, high = paired.interval(_one_sided(significance))
+        check = _check(Kind.SLICE_LOSS, paired, low, high, -direction * margin)
+        if id(paired) not in adjusted:
+            few = f"{plural(paired.rows, 'row')}, and gate.slices.min_rows is {settings.slices.min_rows:,}"
             yield _with(
                 check,
                 None,
-                few if one.rows < settings.slices.min_rows else _no_evidence(one, settings.cluster),
+                few
+                if paired.rows < settings.slices.min_rows
+                else _no_evidence(paired, settings.cluster),
             )
             continue
-        chance = float(adjusted[id(one)])
+        chance = float(adjusted[id(paired)])
         if chance > 1 - significance.confidence:
             yield _with(check, True)
             continue
         yield _with(
             check,
             False,
-            f"{one.metric} {number(one.challenger, one.champion)} for {slice_name(one.slice_key)} is "
-            f"{number(abs(one.difference))} worse than {champion} ({number(one.champion, one.challenger)}) on "
-            f"{plural(one.rows, 'row')}, more than the {number(margin)} allowed and more than chance "
+            f"{paired.metric} {number(paired.challenger, paired.champion)} for {slice_name(paired.slice_key)} is "
+            f"{number(abs(paired.difference))} worse than {champion} ({number(paired.champion, paired.challenger)}) on "
+            f"{plural(paired.rows, 'row')}, more than the {number(margin)} allowed and more than chance "
             f"(p {_p(chance)}, corrected for {plural(len(counted), 'slice')})",
         )
 
@@ -217,9 +231,9 @@ def _judge_gaps(
     most = settings.slices.max_gap
     assert most is not None
     groups: dict[tuple[str, tuple[str, ...]], list[PairedDifference]] = defaultdict(list)
-    for one in slices:
-        if one.rows >= settings.slices.min_rows and _has_evidence(one):
-            groups[one.metric, _columns(one.slice_key)].append(one)
+    for paired in slices:
+        if paired.rows >= settings.slices.min_rows and _has_evidence(paired):
+            groups[paired.metric, _columns(paired.slice_key)].append(paired)
     for (metric, columns), members in groups.items():
         largest = sorted(members, key=lambda member: -member.rows)[:MOST_COMPARED]
         if len(largest) > 1:

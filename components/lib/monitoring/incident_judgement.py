@@ -144,7 +144,7 @@ class _Step:
             return self._replaced()
         if not self.here:
             return self._cleared()
-        causes = [one for one in self.here if self.settings.retrains(one)]
+        causes = [detection for detection in self.here if self.settings.retrains(detection)]
         rows = self.facts.new_rows
         if self.incident.wants_run:
             return self._withdrawn(bool(causes) or self.incident.by_hand)
@@ -248,9 +248,9 @@ class _Step:
         names = {detection.name for detection in self.incident.detections}
         by_causes = any(self.settings.retrains(detection) for detection in self.incident.detections)
         return [
-            one
-            for one in self.here
-            if (self.settings.retrains(one) if by_causes else one.name in names)
+            detection
+            for detection in self.here
+            if (self.settings.retrains(detection) if by_causes else detection.name in names)
         ]
 
     def escalated(self) -> Incident | None:

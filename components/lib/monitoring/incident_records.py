@@ -122,7 +122,11 @@ class IncidentRecords:
         wanted = tuple(detections)
         for _ in range(_MOST_RACES):
             earlier = self.of(group, champion)
-            new = [one for one in wanted if not any(known.covers(one) for known in earlier)]
+            new = [
+                detection
+                for detection in wanted
+                if not any(known.covers(detection) for known in earlier)
+            ]
             if not new:
                 return None
             if taking := [one for one in earlier if _takes(one, champion)]:
@@ -148,12 +152,12 @@ class IncidentRecords:
             The incidents, the one that was opened last at the end.
         """
         found = [
-            one
-            for one in self.all()
-            if one.group == group
-            and (group == Group.DATA or champion in (one.champion, one.pushed))
+            incident
+            for incident in self.all()
+            if incident.group == group
+            and (group == Group.DATA or champion in (incident.champion, incident.pushed))
         ]
-        return sorted(found, key=lambda one: (one.opened, one.id))
+        return sorted(found, key=lambda incident: (incident.opened, incident.id))
 
     def _records(self, incident: str) -> NumberedRecords:
         return NumberedRecords(Store(self.store).incident_uri(incident))
@@ -189,7 +193,7 @@ def _takes(incident: Incident, champion: int) -> bool:
 
 
 def _next_number(earlier: Iterable[Incident], champion: int) -> int:
-    matches = [match for one in earlier if (match := ID.fullmatch(one.id))]
+    matches = [match for incident in earlier if (match := ID.fullmatch(incident.id))]
     taken = [int(one["number"]) for one in matches if int(one["champion"]) == champion]
     return max(taken, default=0) + 1
 

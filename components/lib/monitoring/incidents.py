@@ -183,7 +183,7 @@ def read_run_end(store: str, run: str) -> RunEnd | None:
     traces = read_traces(store, RunKey(run, run).folder)
     if not traces:
         return None
-    trace = max(traces, key=lambda one: one.started)
+    trace = max(traces, key=lambda run_trace: run_trace.started)
     version = trace.noted(PUSH, "version")
     outcome, sentence = trace.outcome, trace.sentence
     if trace.noted(PUSH, "outcome") == Outcome.PUSHED:
@@ -196,7 +196,9 @@ def read_run_end(store: str, run: str) -> RunEnd | None:
 
 def _own(detected: Iterable[Detection], others: Sequence[Incident]) -> tuple[Detection, ...]:
     """Leave out what is another incident's, such as one that a person has resolved."""
-    return tuple(one for one in detected if not any(other.covers(one) for other in others))
+    return tuple(
+        detection for detection in detected if not any(other.covers(detection) for other in others)
+    )
 
 
 def _run_end(

@@ -46,7 +46,7 @@ def read_seen(store: str, settings: RetrainingSettings | None = None) -> Seen | 
 
 def _passed(looks: Looks, state: StateRecord, now: Sequence[Detection]) -> tuple[Detection, ...]:
     """List what was detected for the champion and has cleared, such as between two looks of one late run."""
-    there = {one.key for one in now}
+    there = {detection.key for detection in now}
     found = (
         Detection(change.name, str(change.look), change.why)
         for record in looks.states_since(max(0, state.number - _LOOKED_BACK))

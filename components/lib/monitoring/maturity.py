@@ -135,7 +135,7 @@ def is_due(period: Coverage, now: datetime, delay_seconds: float) -> bool:
 
 def is_all_due(joined: JoinedSet, now: datetime, delay_seconds: float) -> bool:
     """Return whether the labels of all predictions of a span are expected."""
-    return all(is_due(one, now, delay_seconds) for one in joined.coverage)
+    return all(is_due(coverage, now, delay_seconds) for coverage in joined.coverage)
 
 
 def find_differences(joined: JoinedSet, now: datetime, delay_seconds: float) -> list[Difference]:
@@ -154,7 +154,7 @@ def find_differences(joined: JoinedSet, now: datetime, delay_seconds: float) -> 
     Returns:
         One for each column that was counted, the prediction first; none for a column without rows on both sides.
     """
-    due = [is_due(one, now, delay_seconds) for one in joined.coverage]
+    due = [is_due(coverage, now, delay_seconds) for coverage in joined.coverage]
     found = (_difference(one, due) for one in joined.compared)
     return [one for one in found if one is not None]
 

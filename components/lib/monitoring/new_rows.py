@@ -80,10 +80,10 @@ def new_spans(champion: ModelVersion, pattern: str, marker: str = "") -> Sequenc
         raise RetrainerError(f"new rows for a retrain can't be counted: {error}") from error
     seen = champion.newest_span
     return [
-        one
-        for one in found
-        if one.whole
-        and (not seen or (one.name != seen and is_older(one.name, seen, pattern) is not True))
+        span
+        for span in found
+        if span.whole
+        and (not seen or (span.name != seen and is_older(span.name, seen, pattern) is not True))
     ]
 
 

@@ -98,7 +98,7 @@ class JoinedSet:
     @property
     def newest(self) -> datetime | None:
         """End of its newest period; None if no prediction has a time."""
-        ends = [datetime.fromisoformat(one.end) for one in self.coverage if one.end]
+        ends = [datetime.fromisoformat(coverage.end) for coverage in self.coverage if coverage.end]
         return max(ends, default=None)
 
     def content(self) -> dict[str, Any]:

@@ -166,7 +166,7 @@ class Alias:
         # The id distinguishes this call's entry from another writer's with the same content.
         entry = {"version": version, "previous": previous, "id": uuid4().hex, **info}
         if held:
-            entry["held"] = [asdict(one) for one in held]
+            entry["held"] = [asdict(hold) for hold in held]
         made = self.records.append(entry, NumberedRecord(after.number, {}) if after else None)
         if made is None:
             winner = self.newest()

@@ -95,7 +95,7 @@ def include(store: str, span: str, who: str) -> Exclusion:
     now = datetime.now(UTC).isoformat(timespec="seconds")
 
     def change(known: dict[str, Exclusion]) -> dict[str, Exclusion]:
-        return {name: one for name, one in known.items() if name != span}
+        return {name: exclusion for name, exclusion in known.items() if name != span}
 
     _rewrite(store, "include", Exclusion(span, excluded[span].why, who, now), change)
     return excluded[span]

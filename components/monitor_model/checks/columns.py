@@ -48,12 +48,12 @@ def find_signals(look: Look) -> Iterator[Signal]:
     """Judge the columns of a window's requests."""
     if not look.current:
         return
-    now = [_read(look, one) for one in look.current]
+    now = [_read(look, prediction_set) for prediction_set in look.current]
     before = [_read(look, one) for one in look.earlier[-1:]]
     names = dict.fromkeys(name for one in (*before, *now) for name in one.columns)
     misfits = find_misfits(look, now)
     for name in names:
-        usual = [_see(name, [_read(look, one)]) for one in _clean(look, name)]
+        usual = [_see(name, [_read(look, prediction_set)]) for prediction_set in _clean(look, name)]
         is_there = any(name in one.columns for one in now)
         yield _judge(look, name, is_there, _see(name, now), usual, misfits.get(name, ()))
 
@@ -133,7 +133,7 @@ def _judge(
         return Signal(Kind.DATA, name, Outcome.BREACHED, meaning, share, bound, evidence=evidence)
     breaking = [misfit for misfit in misfits if misfit.is_breakage]
     if breaking:
-        meaning = f"{name}: {'; '.join(dict.fromkeys(one.words for one in breaking))}"
+        meaning = f"{name}: {'; '.join(dict.fromkeys(misfit.words for misfit in breaking))}"
         return Signal(Kind.DATA, name, Outcome.BREACHED, meaning, share, bound, evidence=evidence)
     meaning = f"{percent(share)} of the values are missing; at most {percent(bound)} may be"
     if misfits:

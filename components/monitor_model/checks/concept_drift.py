@@ -121,7 +121,7 @@ def _advance(look: Look, sets: Sequence[JoinedSet]) -> ErrorStream:
         [FORMAT, look.model.version, look.since.isoformat(), reference.table.version, delta]
     )
     states = _read_states(place, str(made_of))
-    wanted = [(one.span, one.version) for one in sets]
+    wanted = [(joined_set.span, joined_set.version) for joined_set in sets]
     # Spans that are older than the oldest state that is kept have gone through, whatever became of them since.
     kept = [state for state in states if common_spans(state.spans, wanted) == len(state.spans)]
     problem = problem_of(reference.labels, reference.predictions)
@@ -132,15 +132,17 @@ def _advance(look: Look, sets: Sequence[JoinedSet]) -> ErrorStream:
     elif states:
         stream = states[0]
         gone = {span.span for span in stream.spans}
-        left = [one for one in sets if one.span not in gone]
+        left = [joined_set for joined_set in sets if joined_set.span not in gone]
         kept = [stream]
     else:
         stream = ErrorStream.start(errors.of_reference(), delta)
         left, kept = list(sets), [stream]
     if not left and states and stream == states[-1]:
         return stream
-    for one in left:
-        stream = stream.add(one.span, one.version, errors.of_joined(one, look.model.version))
+    for joined_set in left:
+        stream = stream.add(
+            joined_set.span, joined_set.version, errors.of_joined(joined_set, look.model.version)
+        )
         kept.append(stream)
     content = {
         "format": FORMAT,

@@ -35,7 +35,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
     rows = quality.reader.of_window(look, look.current, quality.most_rows)
     evidence = {
         "rows": rows.count,
-        "spans": [one.span for one in look.current],
+        "spans": [prediction_set.span for prediction_set in look.current],
         "reference": {"spans": list(quality.reference.spans), "rows": quality.rows.count},
         "problem": quality.problem,
     }
@@ -133,7 +133,7 @@ def _fault(look: Look, quality: Quality, rows: Rows) -> str:
         return f"broken data in {', '.join(taken[:3])}: {look.broken[taken[0]]}"
     least = int(look.section("estimated_quality").get("min_rows", 300))
     if rows.count < least:
-        spans = name_spans([one.span for one in look.current])
+        spans = name_spans([prediction_set.span for prediction_set in look.current])
         return f"{spans} has {rows.count:,} rows of the champion with a prediction, and {least:,} are needed"
     if rows.left_out > _MOST_LEFT_OUT * (rows.count + rows.left_out):
         return f"{rows.left_out:,} of {rows.count + rows.left_out:,} rows have no finite prediction"

@@ -77,7 +77,7 @@ def mature_sets(look: Look) -> tuple[list[JoinedSet], str]:
 
 def _why_broken(look: Look, joined: JoinedSet) -> str:
     broken = [name for name, spans in look.broken_before.items() if joined.span in spans]
-    if joined.span in {one.span for one in look.current}:
+    if joined.span in {prediction_set.span for prediction_set in look.current}:
         broken = list(look.broken)
     return f"the data of span {joined.span} was broken ({', '.join(broken[:3])})" if broken else ""
 
@@ -91,7 +91,9 @@ def _share(look: Look) -> Signal:
         "labelled": maturity.labelled,
         "due": maturity.due,
         "late": maturity.late,
-        "by_age": [[one.age, one.rows, one.labelled] for one in maturity.by_age],
+        "by_age": [
+            [age_share.age, age_share.rows, age_share.labelled] for age_share in maturity.by_age
+        ],
     }
     due = due_sets(look)
     if not due:

@@ -24,7 +24,11 @@ _REASONS_SHOWN = 3
 
 def find_signals(look: Look) -> Iterator[Signal]:
     """Judge the records of a window."""
-    of_logs = [one for one in look.current if one.writer == INGEST_PREDICTIONS]
+    of_logs = [
+        prediction_set
+        for prediction_set in look.current
+        if prediction_set.writer == INGEST_PREDICTIONS
+    ]
     if not of_logs:
         return
     reasons, clocks, timeless, rows = Counter[str](), 0, 0, 0

@@ -144,7 +144,7 @@ class _Judged:
         self._gate_spans = equivalent_spans(look.model.info.get("eval_spans") or (), spans[-1])
         self._spans = spans
         self._overall = summary[0]
-        self._by_slice = {one.name: one for one in summary[1:]}
+        self._by_slice = {slice_metrics.name: slice_metrics for slice_metrics in summary[1:]}
 
     def signal(self, subject: str, name: str, measurement: "Measurement") -> Signal:
         """Judge a metric."""

@@ -133,13 +133,13 @@ def _same_time(
         return [], ""
     hourly = own.end - own.start < timedelta(days=1)
     same = [
-        one
-        for one in earlier
-        if one.span in periods
+        prediction_set
+        for prediction_set in earlier
+        if prediction_set.span in periods
         and (
-            periods[one.span].start.hour == own.start.hour
+            periods[prediction_set.span].start.hour == own.start.hour
             if hourly
-            else periods[one.span].start.weekday() == own.start.weekday()
+            else periods[prediction_set.span].start.weekday() == own.start.weekday()
         )
     ]
     return same, "hour of the day" if hourly else "day of the week"
@@ -148,8 +148,8 @@ def _same_time(
 def _failed(look: Look) -> Signal:
     bound = float(look.section("data").get("max_failed", 0.05))
     total = failed = 0.0
-    for one in look.current:
-        for group, requests in look.counts(one).requests.items():
+    for prediction_set in look.current:
+        for group, requests in look.counts(prediction_set).requests.items():
             if group.variant != SHADOW:
                 total += requests
                 failed += requests if group.status == ERROR else 0.0
@@ -199,17 +199,17 @@ def _late(look: Look) -> Signal:
 
 
 def _champion(look: Look) -> Signal:
-    own = sum(look.champion_rows(one) for one in look.current)
+    own = sum(look.champion_rows(prediction_set) for prediction_set in look.current)
     others: dict[str, int] = {}
     failed = 0
-    for one in look.current:
-        for group, rows in look.counts(one).rows.items():
+    for prediction_set in look.current:
+        for group, rows in look.counts(prediction_set).rows.items():
             if group.status == ERROR:
                 failed += rows
             elif group.version not in (None, look.model.version):
                 name = f"{group.version}{f' ({group.variant})' if group.variant else ''}"
                 others[name] = others.get(name, 0) + rows
-    spans = name_spans([one.span for one in look.current])
+    spans = name_spans([prediction_set.span for prediction_set in look.current])
     of_others = ", ".join(f"{rows:,} by version {name}" for name, rows in sorted(others.items()))
     evidence = {"rows": own, "other_versions": others, "failed": failed}
     beside = f"; left out: {of_others}" if others else ""

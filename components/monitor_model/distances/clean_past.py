@@ -47,12 +47,12 @@ class CleanPast:
 
 def read_clean_past(look: Look) -> CleanPast:
     """Read from the looks of the past which spans show what is usual."""
-    judged = {one.span for one in look.current}
+    judged = {prediction_set.span for prediction_set in look.current}
     # A span is judged again when its labels come, or rows that are late.
     records = [
-        one
-        for one in Looks(look.store).history(len(look.earlier) + len(look.current))
-        if one.window not in judged
+        record
+        for record in Looks(look.store).history(len(look.earlier) + len(look.current))
+        if record.window not in judged
     ]
     return _follow(look, records)
 

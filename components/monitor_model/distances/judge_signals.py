@@ -83,7 +83,7 @@ def is_comparable(
         settings: The section `monitoring.drift`.
         what: What it is compared with, in words.
     """
-    rows = sum(one.filled for one in current)
+    rows = sum(column.filled for column in current)
     if rows < settings.min_rows:
         return f"{plural(rows, 'value')} in the window, too few to judge"
     if not reference:

@@ -48,7 +48,9 @@ class WindowColumns:
 
     def current(self, name: str) -> list[Column]:
         """Return a column of each of the window's spans that has values of it."""
-        return _with_values(name, [self._inputs(one) for one in self._look.current])
+        return _with_values(
+            name, [self._inputs(prediction_set) for prediction_set in self._look.current]
+        )
 
     def past(self, name: str, signal: str) -> Past:
         """Return a column of the clean spans before the window.
@@ -63,11 +65,13 @@ class WindowColumns:
     def outputs(self) -> list[str]:
         """Names of the columns of predictions."""
         sets = self._look.current[-1:]
-        return [name for one in sets for name in self._outputs(one).columns]
+        return [name for prediction_set in sets for name in self._outputs(prediction_set).columns]
 
     def current_output(self, name: str) -> list[Column]:
         """Return a column of the champion's predictions in the window."""
-        return _with_values(name, [self._outputs(one) for one in self._look.current])
+        return _with_values(
+            name, [self._outputs(prediction_set) for prediction_set in self._look.current]
+        )
 
     def past_output(self, name: str, signal: str) -> Past:
         """Return a column of the champion's predictions before the window; other versions answer otherwise."""
@@ -96,10 +100,10 @@ class WindowColumns:
     ) -> Past:
         order = {one.span: place for place, one in enumerate(earlier)}
         found = [
-            (one.span, column)
-            for one in earlier
-            if self.clean.is_clean(one.span, name, signal, order)
-            for column in _with_values(name, [read(one)])
+            (prediction_set.span, column)
+            for prediction_set in earlier
+            if self.clean.is_clean(prediction_set.span, name, signal, order)
+            for column in _with_values(name, [read(prediction_set)])
         ]
         spans = tuple(span for span, _ in found)
         seasons = tuple(self._season_of(span) or 0 for span in spans)

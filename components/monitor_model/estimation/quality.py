@@ -111,7 +111,12 @@ class Quality:
 
     def earlier(self, look: Look, metric: str) -> np.ndarray:
         """Estimate a metric of the clean spans before the window, oldest first; NaN where it can't be estimated."""
-        return np.array([self._of_span(look, one, metric) for one in self._clean(look, metric)])
+        return np.array(
+            [
+                self._of_span(look, prediction_set, metric)
+                for prediction_set in self._clean(look, metric)
+            ]
+        )
 
     def _clean(self, look: Look, metric: str) -> list[PredictionSet]:
         """Return the newest earlier spans without broken data in a feature that did not breach the signal either."""
@@ -175,7 +180,7 @@ class Quality:
         if self.estimator is None or not sets:
             return ""
         rows = look.share(
-            ("labelled", look.model.version, tuple(one.uri for one in sets)),
+            ("labelled", look.model.version, tuple(joined_set.uri for joined_set in sets)),
             lambda: self.reader.of_joined(
                 sets, look.model.version, min(MOST_LABELLED_ROWS, self.most_rows)
             ),
@@ -188,7 +193,7 @@ class Quality:
         deviation = self.baseline(metric).of_reference(rows.effective).deviation
         if not abs(real - estimated) > DEVIATIONS * deviation:
             return ""
-        spans = name_spans([one.span for one in reversed(sets)])
+        spans = name_spans([joined_set.span for joined_set in reversed(sets)])
         return (
             f"labels contradict the estimates: {metric} of {rows.count:,} labelled rows ({spans}) is {real:.4f}, "
             f"estimated {estimated:.4f}; the concept has moved, which estimates from the inputs can't know"

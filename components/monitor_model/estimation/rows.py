@@ -86,12 +86,12 @@ class RowReader:
 
     def of_window(self, look: Look, sets: Sequence[PredictionSet], most: int) -> Rows:
         """Read what the champion answered in some spans: all rows, or evenly so many that at most `most` are read."""
-        total = sum(look.champion_rows(one) for one in sets)
+        total = sum(look.champion_rows(prediction_set) for prediction_set in sets)
         step = max(1, -(-total // most))
         columns = [*self.outputs, *self.features.values(), SAMPLE_RATE]
         tables, weights, place = [], [], 0
-        for one in sets:
-            for batch in look.batches(one, columns):
+        for prediction_set in sets:
+            for batch in look.batches(prediction_set, columns):
                 first = -place % step
                 place += batch.num_rows
                 if step > 1:
@@ -105,8 +105,10 @@ class RowReader:
         own = ("model_version", "status")
         columns = [*self.outputs, *self.features.values()]
         tables, labels, weights, left = [], [], [], most
-        for one in sets:
-            for batch in read_joined(one, list(dict.fromkeys([*own, *columns, LABEL, WEIGHT]))):
+        for joined_set in sets:
+            for batch in read_joined(
+                joined_set, list(dict.fromkeys([*own, *columns, LABEL, WEIGHT]))
+            ):
                 table = pa.Table.from_batches([batch])
                 mask = pc.and_(
                     pc.fill_null(pc.equal(table["model_version"], version), True),
