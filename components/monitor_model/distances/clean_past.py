@@ -44,6 +44,10 @@ class CleanPast:
         began = self.began.get(signal)
         return began is None or order[span] >= order.get(began, -1)
 
+    def is_whole(self, span: str) -> bool:
+        """Return whether no column was broken in a span: what a model answered to broken data is no usual answer."""
+        return not any(span in spans for spans in self.broken.values())
+
 
 def read_clean_past(look: Look) -> CleanPast:
     """Read from the looks of the past which spans show what is usual."""

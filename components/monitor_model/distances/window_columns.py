@@ -74,8 +74,12 @@ class WindowColumns:
         )
 
     def past_output(self, name: str, signal: str) -> Past:
-        """Return a column of the champion's predictions before the window; other versions answer otherwise."""
-        return self._past(name, signal, self._look.earlier, self._outputs)
+        """Return a column of the champion's predictions before the window; other versions answer otherwise.
+
+        Spans in which any column was broken are left out.
+        """
+        whole = [one for one in self._look.earlier if self.clean.is_whole(one.span)]
+        return self._past(name, signal, whole, self._outputs)
 
     @property
     def season(self) -> int | None:
@@ -98,7 +102,7 @@ class WindowColumns:
         earlier: Sequence[PredictionSet],
         read: Callable[[PredictionSet], Dataset],
     ) -> Past:
-        order = {one.span: place for place, one in enumerate(earlier)}
+        order = {one.span: place for place, one in enumerate(self._look.earlier)}
         found = [
             (prediction_set.span, column)
             for prediction_set in earlier

@@ -90,6 +90,12 @@ def test_predictions_on_broken_data_are_not_judged(store, reference):
     assert found.detected == ["data/distance"]
     for name in ("prediction", "prediction over time"):
         assert signals[f"prediction_drift/{name}"].outcome == Outcome.SILENT
+    # What was answered to them is no usual answer: predictions that move the day after are found.
+    write_predictions(store, day(19), make_columns(300, 19), scores(300, 19, 1.0))
+    _, signals = look_at(store, 20)
+    for name in ("prediction", "prediction over time"):
+        assert signals[f"prediction_drift/{name}"].outcome == Outcome.BREACHED
+        assert signals[f"prediction_drift/{name}"].bound < 0.1
 
 
 def test_without_a_label_there_is_no_reference_and_no_pass(store):
