@@ -43,7 +43,10 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }
 _CALLS = {"any": "all", "all": "any", "min": "max", "max": "min", "sorted": "list"}
 # Whose first two arguments may change places.
-_SYMMETRIC = {"suppress", "and_", "or_", "and_kleene", "or_kleene", "union1d", "maximum", "minimum"}
+_SYMMETRIC = {
+    *("suppress", "union1d", "maximum", "minimum", "array_equal", "logical_and", "logical_or"),
+    *("and_", "or_", "and_kleene", "or_kleene", "equal", "not_equal", "add", "multiply"),
+}
 _CLOCKS = {"monotonic", "perf_counter", "time.time"}
 # What only people read, and what only takes time.
 _WORDS = re.compile(
