@@ -229,7 +229,7 @@ def join_labels(observed: Observations, labels: Observations, key: tuple[str, ..
     """
     named = list(key)
     right = labels.rows.rename(columns={"_new": "_new_label"})
-    right = right.dropna(subset=[column for column in right.columns if column != "_new_label"])
+    right = right.dropna()
     right = right.assign(**{name: key_text(right[name]) for name in key}).drop_duplicates(named)
     left = observed.rows.assign(**{name: key_text(observed.rows[name]) for name in key})
     joined = left.merge(right, on=named, suffixes=("", "_label"))

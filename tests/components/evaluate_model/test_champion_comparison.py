@@ -1,7 +1,9 @@
 """The champion on data that changed since it was trained: compared where a server could answer, never cut to fit."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,12 @@ import tensorflow_model_analysis as tfma
 from retrainer.components.evaluate_model.champion_comparison import (
     _changed_since,
     _FittingRows,
+    compare_with,
     has_no_answer,
+    silent_rows,
 )
 from retrainer.components.evaluate_model.evaluate import evaluate
+from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.evaluation.eval_config import BASELINE, CANDIDATE
 from retrainer.components.lib.evaluation.input_counts import Found, InputCounts
 from retrainer.components.lib.evaluation.input_rules import UNDEFINED
@@ -305,3 +310,89 @@ def test_an_eval_split_that_changed_is_named(
 
 def test_a_champion_of_which_nothing_is_known_is_compared_without_a_remark() -> None:
     assert _changed_since(examples_of({"2013-02": "b"}), Champion(3, "models/3")) == ""
+
+
+THIRD = Champion(3, "models/3", "d", ("2013-01",), ("2013-02",), {}, None)
+TAKES_HOURS: Any = SimpleNamespace(
+    columns=["hour", "gate"], kinds={"hour": "int64", "gate": "string"}, who="champion version 3"
+)
+
+
+def ten_rows(folder: Path, gaps: int, part: str = "all", **columns: Any) -> Examples:
+    """Two spans of five rows each, without an hour in the last ones."""
+    hours = [None if row >= 10 - gaps else row for row in range(10)]
+    frame = pd.DataFrame({"late": 0, "hour": pd.array(hours, "Int64"), **columns})
+    parts = []
+    for span, rows in (("2013-02", frame[:5]), ("2013-03", frame[5:])):
+        (folder / span).mkdir()
+        rows.to_parquet(folder / span / "a.parquet")
+        parts.append(SpanPart(span, str(folder / span), part, 5, ("a.parquet",)))
+    splits = {"train": (), "eval": tuple(parts)}
+    return Examples("late", splits, ("2013-02", "2013-03"), versions={})
+
+
+@pytest.mark.parametrize(("gaps", "able"), [(0, 10), (1, 9), (5, 5), (6, None), (10, None)])
+def test_half_of_the_rows_is_enough_to_be_compared(
+    tmp_path: Path, gaps: int, able: int | None
+) -> None:
+    examples = ten_rows(tmp_path, gaps, gate="A1")
+    found = compare_with(examples, THIRD, TAKES_HOURS)
+    assert found.champion.version == 3
+    assert found.champion.exists == (able is not None)
+    assert found.is_partial == (able not in (10, None))
+    words = f"'hour' is missing in {gaps} of 10 rows, and it takes int64"
+    if able is None:
+        on = "no row" if gaps == 10 else "only 4 of 10 rows"
+        assert found.remarks == (
+            f"champion version 3 can answer {on} ({words}), so the value thresholds decide alone",
+        )
+        assert found.examples is examples
+    elif gaps:
+        assert found.remarks == (
+            f"compared on {able} of 10 rows, since champion version 3 can't answer the others ({words})",
+        )
+        assert found.examples.rows("eval") == able
+    else:
+        assert (found.remarks, found.examples) == ((), examples)
+
+
+def test_all_that_is_unusual_about_a_comparison_is_said(tmp_path: Path) -> None:
+    examples = replace(ten_rows(tmp_path, 1), versions={"2013-02": "b"})
+    champion = replace(
+        THIRD, train_spans=("2013-01", "2013-03"), eval_versions={"2013-02": "a"}, uri="models/3"
+    )
+    first, *others = compare_with(examples, champion, TAKES_HOURS).remarks
+    assert first == "champion version 3 is judged with 'gate' empty: no eval row has a value"
+    assert [one.partition(" (")[0] for one in others] == [
+        "compared on 9 of 10 rows, since champion version 3 can't answer the others",
+        "champion version 3 trained on eval rows",
+        "the eval spans 2013-02 changed since champion version 3 was judged on them, and both models are compared on "
+        "the new rows",
+    ]
+    (tmp_path / "split").mkdir()
+    # A hash split keeps the eval rows of a span out of training.
+    split = ten_rows(tmp_path / "split", 0, "eval", gate="A1")
+    assert compare_with(split, champion, TAKES_HOURS).remarks == ()
+    assert compare_with(split, Champion(), None).champion == Champion()
+
+
+def test_a_champion_that_takes_the_label_is_not_compared_with_anything(tmp_path: Path) -> None:
+    takes_it: Any = SimpleNamespace(columns=["late"], kinds={"late": "int64"}, who="champion")
+    with pytest.raises(RetrainerError, match="champion version 3 takes 'late', the label"):
+        compare_with(ten_rows(tmp_path, 0), THIRD, takes_it)
+
+
+def test_rows_are_silent_where_the_champion_predicts_no_number() -> None:
+    found = {f"{UNDEFINED}|{BASELINE}": Found(3), f"{UNDEFINED}|{CANDIDATE}": Found(5)}
+    assert silent_rows(InputCounts(10, found=found)) == 3
+    assert silent_rows(InputCounts(10)) == 0
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_champion_of_other_outputs_than_the_challengers_has_no_answer(outputs: int) -> None:
+    rows = {f"{Requirement.CLASSES}|{BASELINE}": Found(10)}
+    counts = InputCounts(10, {CANDIDATE: 3, BASELINE: outputs}, rows)
+    assert has_no_answer(counts) is (outputs == 1)
+    assert has_no_answer(InputCounts(10, by_output={"a": InputCounts(10), "b": counts})) is (
+        outputs == 1
+    )

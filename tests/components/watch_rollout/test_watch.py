@@ -1,3 +1,4 @@
+import json
 import random
 
 import pytest
@@ -178,6 +179,21 @@ def test_a_file_that_cannot_be_read_is_named_and_read_later(begun, store, look, 
     assert _newest(store).progress["requests"] == len(
         [row for row in rows if row["model_version"] == 2]
     )
+
+
+def test_rows_that_a_log_writes_without_a_time_or_a_request_are_named_while_it_waits(
+    begun, look, answers
+):
+    rows = answers.write("1.jsonl", answers.rows(2, 3), answers.rows(1, 9))
+    for row in rows[:2]:
+        row["request_id"] = None
+    rows[2]["occurred_at"] = "yesterday"
+    (answers.folder / "1.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = look()
+    assert "1 new row without occurred_at left out" in said
+    assert "2 new rows without request_id left out" in said
+    # They are named once.
+    assert "left out" not in look()
 
 
 def test_rows_before_the_rollout_do_not_count(begun, look, answers):

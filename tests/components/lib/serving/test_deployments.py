@@ -44,11 +44,11 @@ def test_what_failed_leaves_in_use_what_served_before(records, store):
         (PlannedVersions(1), DeploymentState.SERVING),
         (PlannedVersions(2, 3, 10), DeploymentState.SERVING),
         (PlannedVersions(4), DeploymentState.FAILED),
-        (PlannedVersions(None, 5), DeploymentState.ASKED),
+        (PlannedVersions(None, 8), DeploymentState.ASKED),
     ):
         records.add(Deployment(plan, state))
-    assert records.in_use() == (2, 3, 4, 5)
-    assert versions_in_use(store) == {version: ["kserve"] for version in (2, 3, 4, 5)}
+    assert records.in_use() == (2, 3, 4, 8)
+    assert versions_in_use(store) == {version: ["kserve"] for version in (2, 3, 4, 8)}
     Deployments(store, "vertex").add(Deployment(PlannedVersions(3), DeploymentState.ASKED))
     assert versions_in_use(store)[3] == ["vertex", "kserve"]
 
