@@ -6,10 +6,10 @@ in memory at once, in how many threads, and how much of a long list or text peop
 name that it is one of these: `_ATTEMPTS`, `_READERS`, `_MOST_NAMED`. A limit that refuses or decides something has
 another name, and is drawn. Nor what changes no result whatever the module is: assertions, `zip`'s `strict` among them,
 a `return` of nothing where the function ends anyway, the order of two arguments of a symmetric function such as
-`suppress` or `union1d`, `<` in place of `<=`
-where the system's clock is compared, which no reading of it meets exactly, the seed of a draw, how many digits of a
-digest name something, the epoch's first day as a date that is never met, a negative number for NumPy's `reshape`, and
-flags of libraries that choose threads, copies in memory or how JSON is spelled.
+`suppress` or `union1d`, `<` in place of `<=` where the system's clock or a tolerance for rounding errors is compared,
+which no reading meets exactly, the seed of a draw, how many digits of a digest name something, the epoch's first day
+as a date that is never met, a negative number for NumPy's `reshape`, and flags of libraries that choose threads,
+copies in memory or how JSON is spelled.
 """
 
 import ast
@@ -220,7 +220,7 @@ def _returns_nothing(node: ast.stmt) -> bool:
 def _changes(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         operators = _COMPARISONS.get(type(node.ops[0]), ())
-        if len(operators) == 2 and _reads_clock(node):
+        if len(operators) == 2 and (_reads_clock(node) or _has_tolerance(node)):
             operators = operators[1:]
         for operator in operators:
             yield ast.Compare(node.left, [operator()], node.comparators)
@@ -270,6 +270,10 @@ def _other_calls(node: ast.Call) -> Iterator[ast.AST]:
 def _reads_clock(node: ast.AST) -> bool:
     calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
     return any(_name(call) in _CLOCKS or ast.unparse(call) in _CLOCKS for call in calls)
+
+
+def _has_tolerance(node: ast.AST) -> bool:
+    return any("tolerance" in _name(one).lower() for one in ast.walk(node))
 
 
 def _is_text(node: ast.AST) -> bool:
