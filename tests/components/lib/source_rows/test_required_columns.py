@@ -75,3 +75,25 @@ def test_two_columns_that_differ_in_case_alone_are_two_where_both_are_there():
 def test_a_spelling_that_is_named_as_well_is_known():
     settings = IngestSettings(label="late", hash=("email",), drop=("Email",))
     RequiredColumns.of(settings).check(block("late", excluded=("Email",)), "a", False)
+
+
+def test_what_columns_are_made_of_is_needed_and_they_themselves_are_not():
+    settings = IngestSettings(
+        label="late", weight="w", label_keys={"a": ("late", "other")},
+        columns={"late": {"greater": ["delay", 15]}, "w": "Gewicht", "hour": {"hour": "at"}},
+    )  # fmt: skip
+    assert required_columns(settings) == {
+        "other": "data.label_keys", "w": "data.columns: 'Gewicht' in the source",
+        "delay": "data.columns.late", "at": "data.columns.hour",
+    }  # fmt: skip
+    named = RequiredColumns.of(settings)
+    known = {name: named.names(name) for name in ("other", "w", "delay", "late", "Gewicht", "x")}
+    assert known == {
+        "other": True, "w": True, "delay": True, "late": False, "Gewicht": False, "x": False,
+    }  # fmt: skip
+
+
+def test_an_excluded_column_is_there():
+    named = RequiredColumns.of(SETTINGS)
+    named.check(block("late", "id", "email", "shop"), "a", True)
+    named.check(block("late", "id", "email", excluded=["shop"]), "b", True)
