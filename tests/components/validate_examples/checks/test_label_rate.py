@@ -1,7 +1,11 @@
 """A label's classes are reported where neither chance nor the earlier spans explain how often they come."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from retrainer.components.lib.statistics.statistics_artifact import StatisticsIndex
+from retrainer.components.validate_examples.checks import label_rate
 from retrainer.components.validate_examples.checks.label_rate import check_label_rate
 from retrainer.components.validate_examples.confidence import wilson
 from retrainer.components.validate_examples.label_classes import LabelCounts
@@ -91,3 +95,63 @@ def test_of_two_classes_that_moved_the_other_way_the_one_that_moved_more_is_name
     assert down.seen.startswith("class 0 in 10 %")
     (up,) = check(classes(9_000, 0.3, 0.6, 0.1), before)
     assert up.seen.startswith("class 1 in 60 %")
+
+
+def test_the_words_have_the_range_of_the_earlier_spans():
+    (finding,) = check(label(0.9, 1000), label(0.1, 1000), label(0.2, 1000))
+    assert finding.seen == "rate 90 %, 10 % to 20 % in the earlier spans"
+    assert (finding.column, finding.where) == ("y", "span 4")
+    (other,) = check(
+        classes(9_000, 0, 0, 1), classes(9_000, 0.5, 0.3, 0.2), classes(9_000, 0.4, 0.3, 0.3)
+    )
+    assert other.seen == "class 2 in 100 % of the rows, 20 % to 30 % in the earlier spans"
+
+
+def found(counts, evaluation=1, shared=False):
+    """The findings of spans, each the counts of its label; None where they are not known."""
+    spans = tuple(str(i) for i in range(1, len(counts) + 1))
+    split = {"train": spans[:-evaluation], "eval": spans[-evaluation:]}
+    index = StatisticsIndex("y", (), spans, {"train": spans, "eval": spans} if shared else split)
+    known = {span: one for span, one in zip(spans, counts, strict=True) if one is not None}
+    analysis = SimpleNamespace(window=SimpleNamespace(index=index, label_counts=known))
+    return [
+        (one.kind.name, one.where, one.seen, one.expected)
+        for one in label_rate.check(analysis, parse_settings())
+    ]
+
+
+A_THIRD = LabelCounts(300, {0: 100, 1: 100, 2: 100})
+NEW = LabelCounts(300, {0: 100, 3: 190, 7: 10})
+
+
+def test_a_class_that_training_lacks_is_new_and_its_rate_is_not_compared():
+    assert found([A_THIRD, A_THIRD, NEW]) == [
+        ("new_class", "span 3", "3 in 190 rows, 7 in 10 rows", "the classes that training has (0, 1, 2)")
+    ]  # fmt: skip
+    assert found([A_THIRD, NEW, NEW]) == []
+    assert [where for _, where, *_ in found([A_THIRD, NEW, A_THIRD, NEW], evaluation=3)] == [
+        "span 2", "span 4",
+    ]  # fmt: skip
+    assert found([A_THIRD, None, NEW], evaluation=2)[0][1] == "span 3"
+
+
+def test_where_training_is_not_known_or_has_the_same_spans_no_class_is_new():
+    assert [kind for kind, *_ in found([A_THIRD, None, NEW])] == ["label_rate"]
+    assert [kind for kind, *_ in found([A_THIRD, NEW], shared=True)] == ["label_rate"]
+    assert found([LabelCounts(0, {}), NEW]) == []
+
+
+def test_a_newest_span_without_labels_has_no_rate():
+    assert found([A_THIRD, None]) == []
+    assert found([A_THIRD, LabelCounts(0, {})]) == []
+
+
+@pytest.mark.parametrize(("rows", "is_found"), [(200, False), (199, True)])
+def test_the_rate_of_a_few_left_over_rows_is_not_usual(rows, is_found):
+    counts = [label(0.5, 1000), label(0.5, 1000), label(0.9, rows), label(0.9, 1000)]
+    assert bool(found(counts)) is is_found
+
+
+def test_the_factor_is_for_a_rare_1_and_not_for_a_rare_0():
+    assert check(label(1.0, 10_000), label(0.95, 10_000)) == []
+    assert check(label(0.0, 10_000), label(0.05, 10_000))
