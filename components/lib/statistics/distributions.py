@@ -86,7 +86,14 @@ def cumulative(feature: Feature) -> Cumulative | None:
         return None
     x, y = x[finite], y[finite]
     order = np.lexsort((y, x))
-    return Cumulative(x[order], np.maximum.accumulate(y[order]))
+    x, y = x[order], np.maximum.accumulate(y[order])
+    return Cumulative(*(_with_steps(x, y) if feature.type == feature.INT else (x, y)))
+
+
+def _with_steps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keep the rows of an integer from being spread over the fractions before it, which no integer has."""
+    jumps = np.flatnonzero((np.diff(x) > 0) & (np.diff(x) <= 1) & (x[1:] == np.floor(x[1:]))) + 1
+    return np.insert(x, jumps, np.nextafter(x[jumps], -np.inf)), np.insert(y, jumps, y[jumps - 1])
 
 
 def plotting_range(distributions: Sequence[Cumulative]) -> tuple[float, float]:

@@ -33,6 +33,14 @@ def test_a_cumulative_distribution_follows_a_long_tail():
     assert above == pytest.approx(np.mean(values > high), abs=0.06)
 
 
+def test_integers_are_not_spread_over_the_fractions_between_them():
+    values = np.repeat([0, 1, 2, 4], [400, 300, 250, 50])
+    shares, _, _ = binned(cumulative(features(x=values)["x"]), 0, 4, 40)
+    # The least is what TFDV's own buckets have in between.
+    assert np.flatnonzero(shares > 0.01).tolist() == [0, 9, 19, 39]
+    assert shares[[0, 9, 19]] == pytest.approx([0.4, 0.3, 0.25], abs=0.002)
+
+
 @pytest.mark.parametrize(
     "values",
     [[0.0, 1.0, 1.0], [5.0] * 10, [np.inf, -np.inf, 1.0, 2.0], [np.nan, np.nan, 3.0], [np.nan] * 3],
