@@ -6,6 +6,9 @@ from ...components.lib.evaluation.config_checks import Problem
 from ...components.lib.evaluation.output_checks import label_problems
 from .sections.retrain import RetrainConfig
 
+# The column of predictions of a model with one output of one number.
+_ONE_NUMBER = "prediction"
+
 
 def output_problems(config: RetrainConfig) -> Iterator[Problem]:
     """Find the settings that are about one label, where there are several.
@@ -31,15 +34,43 @@ def output_problems(config: RetrainConfig) -> Iterator[Problem]:
             f"monitoring judges models of one label, and {named}. Leave monitoring out.",
             place="monitoring",
         )
-    if config.serving.rollout:
-        yield Problem(
-            f"serving.rollout compares models of one label, and {named}. Leave serving.rollout out.",
-            place="serving.rollout",
-        )
+    yield from _rollout_problems(config)
     if config.model.class_weights or config.model.balance_classes:
         name = "class_weights" if config.model.class_weights else "balance_classes"
         yield Problem(
             f"model.{name} is about the classes of one label, and {named}. Weigh rows by a column "
             "(evaluation.example_weight_key), or weigh outputs in build_model (loss_weights).",
             place=f"model.{name}",
+        )
+
+
+def _rollout_problems(config: RetrainConfig) -> Iterator[Problem]:
+    """Warn of guards that compare a column which the table of predictions has for models of one number alone."""
+    rollout = config.serving.rollout
+    if rollout is None:
+        return
+    drift, metric = rollout.guards.prediction_drift, rollout.guards.metric
+    compared = {
+        "prediction_drift.column": drift.column if drift else "",
+        "metric.prediction": metric.prediction if metric else "",
+    }
+    for setting, column in compared.items():
+        if column == _ONE_NUMBER:
+            place = f"serving.rollout.guards.{setting}"
+            yield Problem(
+                f"{place} is '{column}', and the predictions of this model are {', '.join(_columns(config))}. Name "
+                "one; a rollout waits as long as its observations lack the column.",
+                # Tables of others may have it.
+                stops=False,
+                place=place,
+            )
+
+
+def _columns(config: RetrainConfig) -> Iterator[str]:
+    """Name the columns of predictions; an output of several classes has one for each, as one of several labels."""
+    outputs = config.data.label_keys
+    for output, labels in outputs.items():
+        name = f"{_ONE_NUMBER}_{output}" if len(outputs) > 1 else _ONE_NUMBER
+        yield from (
+            [f"{name}_{number}" for number in range(len(labels))] if len(labels) > 1 else [name]
         )
