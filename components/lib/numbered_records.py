@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import RetrainerError
 from .uris import create_exclusive, filesystem, join, read_json
 
+RESTORE = "Restore it from a copy: without it, the record before it would be the newest."
+"""What to do if a record is damaged."""
 _FILE = re.compile(r"(?:.*/)?(\d+)\.json")
 
 
@@ -80,8 +83,11 @@ class NumberedRecords:
             FileNotFoundError: If the number is unknown.
             RetrainerError: If it is damaged.
         """
-        fix = "Restore it from a copy: without it, the record before it would be the newest."
-        return NumberedRecord(number, read_json(self._file_uri(number), fix))
+        uri = self.file_uri(number)
+        content = read_json(uri, RESTORE)
+        if not isinstance(content, Mapping):
+            raise RetrainerError(f"'{uri}' is no record that retrainer wrote. {RESTORE}")
+        return NumberedRecord(number, content)
 
     def append(
         self, content: Mapping[str, Any], after: NumberedRecord | None
@@ -99,7 +105,7 @@ class NumberedRecords:
             The new record; None if another writer was first.
         """
         record = NumberedRecord(after.number + 1 if after else 1, content)
-        uri = self._file_uri(record.number)
+        uri = self.file_uri(record.number)
         try:
             created = create_exclusive(uri, json.dumps(content, indent=2) + "\n")
         except Exception:
@@ -115,5 +121,6 @@ class NumberedRecords:
         except Exception:
             return False
 
-    def _file_uri(self, number: int) -> str:
+    def file_uri(self, number: int) -> str:
+        """Return the URI of a record."""
         return join(self.uri, f"{number:0{self.digits}d}.json")

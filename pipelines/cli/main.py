@@ -1,5 +1,6 @@
 """The command `retrainer`."""
 
+import io
 import logging
 import os
 import signal
@@ -48,6 +49,9 @@ def main() -> None:
     """
     collect_seldom()
     prepare()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A path or a value that the terminal's encoding lacks is no reason to end.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = cli(standalone_mode=False)
     except click.ClickException as error:

@@ -96,7 +96,7 @@ def _pattern_of(source: str) -> tuple[str, str]:
     stem = name[: len(name) - len(ending[0])] if ending and ending[0] != name else name
     if not stem or any(character in place for character in "{}*?["):
         raise RetrainerError(
-            f"'{source}' has a name with braces or wildcards, or none. Rename the file."
+            f"'{place}' has a brace, '*', '?' or '[' in it, or names no file. Rename the file or its folder."
         )
     return f"{folder}/{{span}}{name[len(stem) :]}", stem
 

@@ -62,6 +62,7 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     yield from _predict_problems(config)
     yield from _refusals("validation", lambda: _parse_validation(config))
     yield from _deployment_problems(config)
+    yield from _wildcards(config)
     yield from reach_problems(loaded, here)
     if config.retraining and not config.monitoring:
         yield Problem(
@@ -151,6 +152,21 @@ def _data_problems(config: RetrainConfig) -> Iterator[Problem]:
         source=SourceOptions(format=data.format, **csv),
     )
     yield from _refusals("data", settings.check)
+
+
+def _wildcards(config: RetrainConfig) -> Iterator[Problem]:
+    """Describe folders whose names TensorFlow reads as patterns: it finds no model in them.
+
+    Source: `MatchPath` of tensorflow/core/platform/default/env.cc is fnmatch, whose characters are these.
+    """
+    for place, uri in (("store", config.store), ("pipeline_root", config.artifacts_uri)):
+        if found := next((character for character in uri if character in "*?[\\"), ""):
+            yield Problem(
+                f"{place} is '{uri}', and TensorFlow reads its '{found}' as a wildcard. Choose a folder without "
+                "*, ?, [ and \\.",
+                place=place,
+            )
+            return
 
 
 def _deployment_problems(config: RetrainConfig) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...components.lib.errors import RetrainerError
+from ...components.lib.record_fields import known_fields
 from ...components.lib.runs.run_failures import check_moment
 from ...components.lib.runs.run_traces import list_folders
 from ...components.lib.store import Store
@@ -167,19 +168,15 @@ def _mark_dead(record: RunRecord) -> None:
             task.state = TaskState.INTERRUPTED
 
 
-def _known(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
-    names = {entry.name for entry in dataclasses.fields(kind)}
-    return {name: value for name, value in content.items() if name in names}
-
-
 def _artifacts(content: Mapping[str, Any]) -> dict[str, ArtifactRecord]:
     return {
-        name: ArtifactRecord(**_known(ArtifactRecord, value)) for name, value in content.items()
+        name: ArtifactRecord(**known_fields(ArtifactRecord, value))
+        for name, value in content.items()
     }
 
 
 def _task_from_json(content: Mapping[str, Any]) -> TaskRecord:
-    task = TaskRecord(**_known(TaskRecord, content))
+    task = TaskRecord(**known_fields(TaskRecord, content))
     task.state = TaskState(task.state)
     check_moment(task.started)
     task.input_artifacts = _artifacts(content.get("input_artifacts", {}))
@@ -188,7 +185,7 @@ def _task_from_json(content: Mapping[str, Any]) -> TaskRecord:
 
 
 def _from_json(store: str, content: Mapping[str, Any]) -> RunRecord:
-    record = RunRecord(**{**_known(RunRecord, content), "store": store})
+    record = RunRecord(**{**known_fields(RunRecord, content), "store": store})
     record.state = RunState(record.state)
     for moment in (record.started, *record.resumed):
         check_moment(moment)

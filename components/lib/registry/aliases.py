@@ -6,14 +6,17 @@ are held, so one compare-and-swap changes both. The records before it are the hi
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
 from ..errors import RetrainerError
-from ..numbered_records import NumberedRecord, NumberedRecords
+from ..numbered_records import RESTORE, NumberedRecord, NumberedRecords
+from ..record_fields import known_fields
+from ..runs.run_failures import check_moment
 
 PUSH, PROMOTE, ROLLBACK, RETIRE = "push", "promote", "rollback", "retire"
+_ACTIONS = (PUSH, PROMOTE, ROLLBACK, RETIRE)
 _READERS = 16
 
 
@@ -101,18 +104,21 @@ class AliasMove:
 
     @classmethod
     def of(cls, record: NumberedRecord) -> "AliasMove":
-        """Read a record; one from before actions were noted has the action that its keys say."""
-        content = record.content
+        """Read a record; one from before actions were noted has the action that its keys say.
+
+        Raises:
+            TypeError: If it is damaged.
+            ValueError: If it is damaged.
+        """
+        content = known_fields(cls, record.content)
+        if "version" not in content:
+            raise ValueError("it has no 'version'")
+        check_moment(content.get("at"))
         action = content.get("action") or (RETIRE if content["version"] is None else PUSH)
-        known = {one.name for one in fields(Hold)}
-        held = tuple(
-            Hold(**{name: value for name, value in one.items() if name in known})
-            for one in content.get("held") or ()
-        )
-        words = {name: str(content.get(name) or "") for name in ("at", "by", "run", "why")}
-        return cls(
-            record.number, content["version"], content.get("previous"), action, held=held, **words
-        )
+        if action not in _ACTIONS:
+            raise ValueError(f"its 'action' is {action!r}")
+        held = tuple(Hold(**known_fields(Hold, one)) for one in content.get("held") or ())
+        return cls(**{**content, "number": record.number, "action": action, "held": held})
 
     def holding(self, digest: str, job: str = "", training: str = "") -> Hold | None:
         """Find the hold that keeps a model from service."""
@@ -134,13 +140,22 @@ class Alias:
     def newest(self) -> AliasMove | None:
         """Return the newest move; None if the alias was never set."""
         newest = self.records.newest()
-        return AliasMove.of(newest) if newest else None
+        return self._read(newest) if newest else None
 
     def moves(self) -> list[AliasMove]:
         """List all moves, oldest first."""
         numbers = self.records.numbers()
         with ThreadPoolExecutor(_READERS) as pool:
-            return [AliasMove.of(one) for one in pool.map(self.records.get, numbers)]
+            return [self._read(one) for one in pool.map(self.records.get, numbers)]
+
+    def _read(self, record: NumberedRecord) -> AliasMove:
+        try:
+            return AliasMove.of(record)
+        except (TypeError, ValueError) as error:
+            uri = self.records.file_uri(record.number)
+            raise RetrainerError(
+                f"'{uri}' is no record that retrainer wrote: {error}. {RESTORE}"
+            ) from error
 
     def append(
         self,

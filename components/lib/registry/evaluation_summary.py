@@ -5,10 +5,11 @@ before they were written has none.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import RetrainerError
+from ..record_fields import known_fields
 from ..uris import join, read_json, write_json
 
 EVALUATION_FILE = "evaluation.json"
@@ -84,7 +85,7 @@ class EvaluationSummary:
             What is recorded there; an empty one if there is no such file.
 
         Raises:
-            RetrainerError: If the file has another format.
+            RetrainerError: If the file has another format, or is damaged.
         """
         uri = join(folder, EVALUATION_FILE)
         try:
@@ -97,13 +98,18 @@ class EvaluationSummary:
                 f"'{uri}' has format {found}, and this version of retrainer reads format {FORMAT}. Use the version of "
                 "retrainer that wrote it, or a newer one."
             )
-        known = {one.name for one in fields(cls)}
-        values = {name: value for name, value in content.items() if name in known}
-        return cls(**{**values, "slices": tuple(_slice(one) for one in content.get("slices", ()))})
+        try:
+            values = known_fields(cls, content)
+            slices = tuple(_slice(one) for one in values.get("slices", ()))
+            return cls(**{**values, "slices": slices})
+        except (TypeError, ValueError) as error:
+            raise RetrainerError(
+                f"'{uri}' is not what retrainer writes there: {error}. Restore it from a copy, or delete it: the "
+                "version is shown without its metrics then."
+            ) from error
 
 
-def _slice(content: Mapping[str, Any]) -> SliceMetrics:
-    known = {one.name for one in fields(SliceMetrics)}
-    values = {name: value for name, value in content.items() if name in known}
+def _slice(content: Any) -> SliceMetrics:
+    values = known_fields(SliceMetrics, content)
     intervals = {name: (low, high) for name, (low, high) in values.get("intervals", {}).items()}
     return SliceMetrics(**{**values, "intervals": intervals})

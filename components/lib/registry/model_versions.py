@@ -6,6 +6,7 @@ from typing import Any
 
 from ..digests import digest_value
 from ..errors import RetrainerError
+from ..record_fields import known_fields
 from ..uris import filesystem, join, read_json
 
 FORMAT = 1
@@ -100,15 +101,13 @@ def read_version(folder: str) -> ModelVersion | None:
     missing = [key for key in ("version", "digest") if key not in record]
     if missing:
         raise RetrainerError(f"'{uri}' lacks '{missing[0]}'. {_RESTORE}")
-    model = join(folder, MODEL_FOLDER)
-    return ModelVersion(
-        record["version"],
-        model,
-        record["digest"],
-        record.get("info") or {},
-        record.get("files"),
-        record.get("bytes"),
-    )
+    try:
+        known = known_fields(ModelVersion, {**record, "info": record.get("info") or {}})
+        return ModelVersion(**{**known, "uri": join(folder, MODEL_FOLDER)})
+    except ValueError as error:
+        raise RetrainerError(
+            f"'{uri}' is no record that retrainer wrote: {error}. {_RESTORE}"
+        ) from error
 
 
 def read_deletion(folder: str) -> Mapping[str, Any] | None:
@@ -146,7 +145,7 @@ def _missing(version: ModelVersion) -> str:
     files = fs.find(path, detail=True)
     if not files:
         return "is missing"
-    if version.files is None:
+    if version.files is None or version.bytes is None:
         return ""
     count, size = len(files), sum(int(file["size"]) for file in files.values())
     if (count, size) == (version.files, version.bytes):

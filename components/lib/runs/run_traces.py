@@ -268,7 +268,8 @@ def _read(uri: str) -> dict[str, Any] | None:
         content = read_json(uri)
         if content["format"] != FORMAT or not content["run"] or not content["job"]:
             raise ValueError(f"its format is {content['format']}, and {FORMAT} is known here")
-        TaskState(content.get("state", TaskState.RUNNING))
+        is_task = not uri.rpartition("/")[2].startswith(f"{SUBMISSION}.")
+        TaskState(content["state"] if is_task else TaskState.RUNNING)
         for name in ("started", "ended", "created_at"):
             check_moment(content.get(name))
         for name in ("place", "parameters", "labels", "notes"):

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import RetrainerError
 from ..folders import remove_folder, remove_leftovers, remove_old_folder
+from ..record_fields import known_fields
 from ..store import Store
 from ..uris import exists, filesystem, join, read_json
 
@@ -87,11 +88,8 @@ def read_version(uri: str) -> SpanVersion:
     place = join(uri, SPAN_FILE)
     content = read_json(place)
     try:
-        known = {
-            name: content[name] for name in SpanVersion.__dataclass_fields__ if name in content
-        }
-        return SpanVersion(**{**known, "uri": uri})
-    except TypeError as error:
+        return SpanVersion(**{**known_fields(SpanVersion, content), "uri": uri})
+    except (TypeError, ValueError) as error:
         raise RetrainerError(
             f"'{place}' is not what retrainer writes there ({error}). Delete its folder, and the next run ingests the "
             "span again."

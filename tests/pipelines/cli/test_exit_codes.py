@@ -1,5 +1,6 @@
 """Exit codes of the command line, as a shell or a script sees them."""
 
+import io
 import signal
 import sys
 
@@ -22,3 +23,14 @@ def test_a_run_that_a_signal_ends_exits_with_128_and_its_number(monkeypatch, cap
         main()
     assert ended.value.code == 128 + number
     assert "run 'june' was interrupted" in capsys.readouterr().err
+
+
+def test_what_the_terminals_encoding_lacks_is_written_as_an_escape(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    monkeypatch.setattr(sys, "argv", ["retrainer", "runs", "list"])
+    monkeypatch.setattr("retrainer.pipelines.cli.main.cli", lambda **_: print("\u00fc \udcff"))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    sys.stdout.flush()
+    assert (ended.value.code, written.getvalue()) == (0, b"\\xfc \\udcff\n")

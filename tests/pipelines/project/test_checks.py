@@ -224,6 +224,13 @@ def test_a_problem_is_named_with_its_line_and_its_fix(project, old, new, line):
     assert found.startswith(line)
 
 
+@pytest.mark.parametrize(("setting", "name"), [("store", "[x]"), ("pipeline_root", "what?")])
+def test_a_folder_that_tensorflow_reads_as_a_pattern_is_named(project, setting, name):
+    folder = project(("name: orders", f"name: orders\n{setting}: '{name}'"))
+    [found] = problems(folder)
+    assert found.startswith(f"retrain.yaml:2: {setting} is '{name}', and TensorFlow reads")
+
+
 def test_all_problems_are_named_at_once(project):
     folder = project(
         ("class_name: AUC", "class_name: AUCC"),

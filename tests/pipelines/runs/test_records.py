@@ -105,13 +105,15 @@ def test_foreign_and_damaged_folders_do_no_harm(store):
         "list": "[1]",
         "other": '{"tasks": 3}',
         "late": json.dumps({**june, "started": "soon"}),
+        "long": json.dumps({**june, "seconds": []}),
+        "nameless": json.dumps({**june, "run_id": 7}),
     }.items():
         (runs / name).mkdir()
         (runs / name / "run.json").write_text(content)
     records = list_runs(store)
     assert records[0].run_id == "june"
     assert {record.run_id: record.state for record in records[1:]} == dict.fromkeys(
-        ("half", "list", "other", "late"), "unreadable"
+        ("half", "list", "other", "late", "long", "nameless"), "unreadable"
     )
     with pytest.raises(RetrainerError, match=r"list/run\.json"):
         load_run(store, "list")

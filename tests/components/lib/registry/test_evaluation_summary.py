@@ -39,3 +39,7 @@ def test_unknown_keys_are_ignored_and_another_format_is_named(tmp_path):
     write_json(file, {**content, "format": 2})
     with pytest.raises(RetrainerError, match=r"has format 2, .* reads format 1"):
         EvaluationSummary.read(str(tmp_path))
+    for damage in ({"slices": 7}, {"slices": [7]}, {"verdict": 7}, {"left_out": ["x"]}):
+        write_json(file, {**content, **damage})
+        with pytest.raises(RetrainerError, match=r"evaluation\.json' is not what retrainer writes"):
+            EvaluationSummary.read(str(tmp_path))

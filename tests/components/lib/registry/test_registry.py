@@ -185,7 +185,15 @@ def test_what_an_alias_pointed_at_is_noted_with_each_move(registry, model):
     assert (registry.version_of("candidate"), registry.version_of("champion")) == (1, 2)
 
 
-@pytest.mark.parametrize("damage", ["no model", "a file is lost", "no JSON", "no digest"])
+DAMAGED = {
+    "no JSON": "no JSON",
+    "no digest": '{"format": 1, "version": 1}',
+    "text for a size": '{"format": 1, "version": 1, "digest": "d1", "files": "x", "bytes": 7}',
+    "a number for what is known": '{"format": 1, "version": 1, "digest": "d1", "info": 7}',
+}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGED, "no model", "a file is lost"])
 def test_half_a_version_is_named_and_never_picked(registry, model, damage):
     registry.add(str(model), "d1", {})
     folder = registry.version_uri(1)
@@ -194,8 +202,7 @@ def test_half_a_version_is_named_and_never_picked(registry, model, damage):
     elif damage == "a file is lost":
         remove(f"{folder}/model/saved_model.pb")
     else:
-        text = "no JSON" if damage == "no JSON" else '{"format": 1, "version": 1}'
-        write_atomic(f"{folder}/version.json", text)
+        write_atomic(f"{folder}/version.json", DAMAGED[damage])
     assert (registry.versions(), registry.find(1)) == ([], None)
     (named,) = registry.survey()[1]
     expected = {
@@ -203,6 +210,8 @@ def test_half_a_version_is_named_and_never_picked(registry, model, damage):
         "a file is lost": "has 1 files of 7 bytes, and 2 of 12 were pushed",
         "no JSON": "is not the JSON that retrainer wrote there",
         "no digest": "lacks 'digest'",
+        "text for a size": "no record that retrainer wrote: its 'files' is 'x'",
+        "a number for what is known": "no record that retrainer wrote: its 'info' is 7",
     }
     assert expected[damage] in named.reason
     with pytest.raises(RetrainerError):
@@ -210,3 +219,24 @@ def test_half_a_version_is_named_and_never_picked(registry, model, damage):
     # The same content is pushed as another version, which is found from then on.
     assert registry.add(str(model), "d1", {}).version == 2
     assert registry.add(str(model), "d1", {}).version == 2
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ("[]", "no record that retrainer wrote"),
+        ("{}", "it has no 'version'"),
+        ('{"version": "1"}', "its 'version' is '1'"),
+        ('{"version": 1, "action": "pull"}', "its 'action' is 'pull'"),
+        ('{"version": 1, "at": "noon"}', "noon"),
+        ('{"version": 1, "held": [{"version": 1, "digest": 7}]}', "its 'digest' is 7"),
+    ],
+)
+def test_a_damaged_alias_is_named_and_no_retired_champion(registry, model, record, says):
+    registry.add(str(model), "d1", {})
+    uri = f"{registry.uri}/aliases/champion/000001.json"
+    write_atomic(uri, record)
+    with pytest.raises(RetrainerError, match=says) as error:
+        registry.resolve("champion")
+    assert uri in str(error.value)
+    assert "Restore it from a copy" in str(error.value)

@@ -152,6 +152,7 @@ def test_damaged_and_later_files_do_not_hide_the_others(store, caplog):
     "change",
     [
         {"started": "soon"},
+        {"state": None},
         {"started": "2026-04-01T06:00:00"},
         {"ended": 5},
         {"notes": ["spans"]},

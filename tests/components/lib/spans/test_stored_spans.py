@@ -22,6 +22,7 @@ from retrainer.components.lib.spans.stored_spans import (
     remove_span_leftovers,
     remove_version,
 )
+from retrainer.components.lib.uris import read_json, write_json
 
 
 @pytest.fixture
@@ -99,11 +100,13 @@ def test_rows_and_what_was_quarantined(add):
     assert version.quarantined == {"unlabelled": 2}
 
 
-def test_a_damaged_record_is_named(add):
+@pytest.mark.parametrize("damage", ["{}", "null", '{"counts": 7}', '{"parts": [1]}', "7"])
+def test_a_damaged_record_is_named(add, damage):
     uri = add("1", "a" * 16)
-    record = f"{uri}/span.json"
-    with open(record, "w") as file:
-        file.write("{}")
+    record, content = f"{uri}/span.json", json.loads(damage)
+    if isinstance(content, dict) and content:
+        content = {**read_json(record), **content}
+    write_json(record, content)
     with pytest.raises(RetrainerError, match=r"span\.json' is not what retrainer writes"):
         read_version(uri)
 
