@@ -7,6 +7,7 @@ from ...lib.monitoring.maturity import Difference, find_differences, is_all_due,
 from ...lib.monitoring.signals import Kind, Outcome, Signal
 from ...lib.predictions.joined_sets import JoinedSet
 from ...lib.predictions.prediction_sets import PREDICT_BATCH
+from ...lib.spans.span_periods import span_periods
 from ...lib.words import percent
 from ..look import Look
 
@@ -50,21 +51,15 @@ def why_immature(look: Look, joined: JoinedSet) -> str:
 def mature_sets(look: Look) -> tuple[list[JoinedSet], str]:
     """Return the spans since the champion came into service whose labels can be judged on.
 
-    A span that ended before is among them if the champion scored it since, as batch prediction does. Answers to broken
-    data say nothing of the model, so those spans are left out: their labels come when the data is whole again, and
-    would start a retrain for a breakage that is over.
+    A span that ended before is among them if batch prediction scored it since, and it is newer than what the champion
+    has seen. Answers to broken data say nothing of the model, so those spans are left out: their labels come when the
+    data is whole again, and would start a retrain for a breakage that is over.
 
     Returns:
         The spans, oldest first, and why the newest whose labels are due is not among them; empty if it is.
     """
     mature, waiting = [], ""
-    scored = {
-        predictions.span
-        for predictions in look.feed.sets
-        if predictions.writer == PREDICT_BATCH
-        and predictions.model_version == look.model.version
-        and datetime.fromisoformat(predictions.scored) >= look.since
-    }
+    scored = _scored_since(look)
     for due_set in reversed(due_sets(look)):
         newest = due_set.newest
         if newest is not None and newest <= look.since and due_set.span not in scored:
@@ -73,6 +68,26 @@ def mature_sets(look: Look) -> tuple[list[JoinedSet], str]:
         if not waiting:
             mature.append(due_set)
     return mature, waiting
+
+
+def _scored_since(look: Look) -> set[str]:
+    """Return the spans that batch prediction scored with the champion since it serves, newer than what it has seen.
+
+    What it was trained on says nothing of its quality, and what is older may be another world.
+    """
+    newest = look.model.newest_span
+    known = span_periods([newest]).get(newest)
+    if known is None:
+        return set()
+    return {
+        predictions.span
+        for predictions in look.feed.sets
+        if predictions.writer == PREDICT_BATCH
+        and predictions.model_version == look.model.version
+        and datetime.fromisoformat(predictions.scored) >= look.since
+        and predictions.span in look.feed.periods
+        and look.feed.periods[predictions.span].start >= known.end
+    }
 
 
 def _why_broken(look: Look, joined: JoinedSet) -> str:

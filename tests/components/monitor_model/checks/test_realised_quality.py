@@ -15,7 +15,8 @@ from retrainer.components.lib.store import Store
 from retrainer.components.monitor_model.checks import realised_quality
 from retrainer.components.monitor_model.look import Look
 from retrainer.components.monitor_model.windows import read_feed
-from tests.servers.served_predictions import table_of, write_predictions
+from tests.servers.served_predictions import push_version, table_of, write_predictions
+from tests.servers.training_spans import trained_on
 
 from .realised_world import START, World
 
@@ -44,10 +45,13 @@ def test_a_model_as_good_as_the_gate_measured_is_ok_and_each_span_counts_once(wo
     assert found["share of labels"].outcome == Outcome.OK
 
 
-def test_spans_before_the_champion_count_if_it_scored_them_since(world):
-    before = world.serve(-3, scored=START - timedelta(days=1))
-    since = world.serve(-2, scored=START)
-    assert world.look(-2)["log_loss"].evidence["spans"] == [since] != [before]
+def test_spans_before_the_champion_count_if_it_scored_them_since_and_has_not_seen_them(world):
+    seen = trained_on([f"{START - timedelta(days=3):%Y-%m-%d}"])
+    version = push_version(world.store, world.folder / "second", since=START, info=seen)
+    world.serve(-3, version=version, scored=START)
+    since = world.serve(-2, version=version, scored=START)
+    world.serve(-1, version=version, scored=START - timedelta(minutes=1))
+    assert world.look(-1)["log_loss"].evidence["spans"] == [since]
 
 
 def test_a_model_that_got_worse_is_found_and_clears_when_it_is_good_again(world):
