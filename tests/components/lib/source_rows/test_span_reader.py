@@ -10,7 +10,9 @@ import pytest
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.source_files import SourceFile
 from retrainer.components.lib.source_rows.cell_rules import parse_rules
+from retrainer.components.lib.source_rows.column_changes import parse_columns
 from retrainer.components.lib.source_rows.column_types import ColumnType
+from retrainer.components.lib.source_rows.required_columns import RequiredColumns
 from retrainer.components.lib.source_rows.sources import (
     csv_files,
     json_lines,
@@ -34,17 +36,18 @@ def blocks_as_they_are_read(monkeypatch):
 def reader(tmp_path):
     """A function that makes a reader of files."""
 
-    def make(*paths, declared=None, rules=None, strict=(), **options):
+    def make(*paths, declared=None, options=None, **more):
         def opener(path):
             @contextmanager
             def opened():
                 file = SourceFile(str(path), path.stat().st_size, "")
-                yield open_source(file, str(path), SourceOptions(**options), "1", str(tmp_path))
+                chosen = SourceOptions(**(options or {}))
+                yield open_source(file, str(path), chosen, "1", str(tmp_path))
 
             return opened
 
         sources = [(str(path), opener(path)) for path in paths]
-        return SpanReader(sources, declared or {}, rules=rules, strict=strict)
+        return SpanReader(sources, declared or {}, **more)
 
     return make
 
@@ -286,7 +289,7 @@ def test_a_row_with_several_faults_is_one_bad_row_with_all_of_them(reader, tmp_p
 
 def test_columns_left_out_are_remembered(reader, tmp_path):
     (tmp_path / "1.csv").write_text("a,b\n1,2\n")
-    one = reader(tmp_path / "1.csv", exclude=("b",))
+    one = reader(tmp_path / "1.csv", options={"exclude": ("b",)})
     table, _ = read(one)
     assert table.column_names == ["a"]
     assert one.excluded == {"b"}
@@ -298,3 +301,98 @@ def test_a_nested_column_is_named_with_its_file_and_type(reader, tmp_path):
         RetrainerError, match=r"column 'a' of '.*1\.parquet' holds struct.*data\.drop"
     ):
         read(reader(tmp_path / "1.parquet"))
+
+
+def test_only_the_columns_that_are_wanted_are_read(reader, tmp_path):
+    (tmp_path / "1.csv").write_text("a,b,c\n1,x,3\n2,y,4\n")
+    (tmp_path / "2.csv").write_text("b,d\nz,5\n")
+    paths = tmp_path / "1.csv", tmp_path / "2.csv"
+    table, _ = read(reader(*paths, only=("c", "a")))
+    # The second file has none of them, and its row is one all the same.
+    assert table.to_pydict() == {"a": [1, 2, None], "c": [3, 4, None], "b": [None, None, "z"]}
+    assert read(reader(*paths, only=()))[0].num_rows == 3
+
+
+def test_columns_that_were_known_are_there_and_keep_their_types(reader, tmp_path):
+    (tmp_path / "1.csv").write_text("a,b\n1.5,x\n")
+    (tmp_path / "2.csv").write_text("c,a\n7,2\n")
+    whole = reader(tmp_path / "1.csv", tmp_path / "2.csv")
+    read(whole)
+    part = reader(tmp_path / "2.csv", known=whole.columns)
+    table, _ = read(part)
+    assert table.to_pydict() == {"a": [2.0], "b": [None], "c": [7]}
+    assert list(part.types) == ["a", "b", "c"]
+    assert list(part.columns) == ["c", "a"]
+
+
+def test_rows_with_faults_stay_where_they_are_to_be_kept(reader, tmp_path):
+    (tmp_path / "1.csv").write_text("a,b\n1,x\nsurplus,1,2\nmuch,2\n3,4\n")
+    (tmp_path / "2.csv").write_text("a,b\n5,5\n")
+    declared = {"a": ColumnType.INTEGER, "b": ColumnType.NUMBER}
+    paths = tmp_path / "1.csv", tmp_path / "2.csv"
+    one, two = reader(*paths, declared=declared, keep_faulty=True).read()
+    assert one.table.to_pydict() == {"a": [1, None, 3], "b": [None, 2, 4]}
+    assert one.faults == {0: ["'b' is no number"], 1: ["'a' is no integer of 64 bits"]}
+    assert (one.numbers.tolist(), [row.row for row in one.bad]) == ([1, 3, 4], [2])
+    assert (one.source, two.source, two.numbers.tolist(), two.faults) == (0, 1, [1], {})
+    left_out = list(reader(*paths, declared=declared).read())
+    assert [(rows.source, rows.table.num_rows) for rows in left_out] == [(0, 1), (1, 1)]
+    assert [(row.row, row.cell) for row in left_out[0].bad] == [(1, "x"), (2, ""), (3, "much")]
+
+
+def test_columns_that_others_are_made_of_can_be_left_out_then(reader, tmp_path):
+    (tmp_path / "1.csv").write_text("Betrag,kind,at\n7,a,2024-02-29\n20,b,soon\n")
+    changes = parse_columns(
+        {"amount": "Betrag", "large": {"greater": ["amount", 10]}, "day": {"day": "at"}}
+    )
+    one = reader(tmp_path / "1.csv", changes=changes, dropped=("amount",))
+    table, (bad,) = read(one)
+    assert table.to_pydict() == {"kind": ["a"], "at": ["2024-02-29"], "large": [0], "day": [29]}
+    assert one.excluded == {"amount"}
+    assert (bad.row, bad.reason, bad.cell) == (2, "'at' is no time in ISO's form", "soon")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_sources_without_a_row_say_so_once_all_are_read(reader, tmp_path, count):
+    for name in range(count):
+        (tmp_path / f"{name}.csv").write_text("a\n")
+    one, several = (
+        r"0\.csv' has a header and no rows",
+        r"none of the span's 2 files has a row; the first is '.*0\.csv'",
+    )
+    says = one if count == 1 else several
+    with pytest.raises(RetrainerError, match=says):
+        read(reader(*(tmp_path / f"{name}.csv" for name in range(count))))
+    (tmp_path / "9.csv").write_text("a\n1\n")
+    for place in (0, count):
+        paths = [tmp_path / f"{name}.csv" for name in range(count)]
+        paths.insert(place, tmp_path / "9.csv")
+        assert read(reader(*paths))[0].to_pydict() == {"a": [1]}
+
+
+def test_an_index_is_left_out_unless_the_settings_name_it(reader, tmp_path):
+    (tmp_path / "1.csv").write_text(",Unnamed: 0,a\n0,5,1\n1,6,2\n")
+    one = reader(tmp_path / "1.csv")
+    assert read(one)[0].column_names == ["a"]
+    assert one.excluded == {"", "Unnamed: 0"}
+    assert {name: notes[0].kind for name, notes in one.notes().items()} == {
+        "": "index", "Unnamed: 0": "index",
+    }  # fmt: skip
+    named = (
+        {"declared": {"Unnamed: 0": ColumnType.INTEGER}},
+        {"required": RequiredColumns({"Unnamed: 0": "data.key"}, {})},
+        {"required": RequiredColumns({}, {"Unnamed: 0": "data.hash.columns"})},
+    )
+    for more in named:
+        assert read(reader(tmp_path / "1.csv", **more))[0].column_names == ["Unnamed: 0", "a"]
+
+
+def test_cells_that_python_can_not_hold_are_shown_as_text(reader, tmp_path):
+    far = pa.array([2**60, 0], pa.timestamp("s"))
+    pq.write_table(
+        pa.table({"t": far, "b": [b"\xff", b"x"], "n": ["x", "1"]}), tmp_path / "1.parquet"
+    )
+    one = reader(tmp_path / "1.parquet", declared={"n": ColumnType.NUMBER})
+    _, (bad,) = read(one)
+    assert bad.reason == "'b' is not UTF-8; 'n' is no number"
+    assert '"b": "\\\\xff"' in bad.text

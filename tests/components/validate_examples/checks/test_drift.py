@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from retrainer.components.validate_examples.checks.drift import check_drift, check_skew
@@ -86,6 +87,57 @@ def test_a_remedy_names_the_setting_of_its_kind_and_the_odd_span(analysis):
     assert "retrainer spans exclude 7" in odd.remedy
     assert "only span 7 differs" in odd.seen
     assert "(it moved)" in remedy(check_drift, Baseline(note="it moved")).seen
+
+
+@pytest.mark.parametrize("skew", [False, True])
+def test_a_comparator_that_always_reads_0_is_named(analysis, skew):
+    field = "skew_comparator" if skew else "drift_comparator"
+    other = "drift_comparator" if skew else "skew_comparator"
+    schema = text_format.Parse(
+        f"""
+        feature {{ name: "y" {field} {{ infinity_norm {{ threshold: 0.1 }} }} }}
+        feature {{ name: "z" {field} {{ normalized_abs_difference {{ threshold: 0.1 }} }} }}
+        feature {{ name: "right" {field} {{ jensen_shannon_divergence {{ threshold: 0.1 }} }} }}
+        feature {{ name: "elsewhere" {other} {{ infinity_norm {{ threshold: 0.1 }} }} }}
+        feature {{ name: "x" {field} {{ infinity_norm {{ threshold: 0.1 }} }} }}
+        feature {{ name: "gone" {field} {{ infinity_norm {{ threshold: 0.1 }} }} }}
+        """,
+        schema_pb2.Schema(),
+    )
+    numbers = {name: [1, 2] for name in ("z", "right", "elsewhere")}
+    spans = {name: frame.assign(**numbers) for name, frame in SPANS.items()}
+    nothing = Comparison({}, [])
+    made = analysis(
+        spans, schema=schema, drift=nothing, skew=nothing, drift_baselines={}, skew_baselines={},
+        has_skew=True,
+    )  # fmt: skip
+    found = (check_skew if skew else check_drift)(made)
+    assert [(one.column, one.kind.name) for one in found] == [
+        ("y", "not_compared"), ("z", "not_compared"),
+    ]  # fmt: skip
+    assert "a threshold of the L-infinity norm" in found[0].seen
+    assert "a threshold of the normalized absolute difference" in found[1].seen
+    assert f"in the schema's `{field}`" in found[0].remedy
+    assert {one.where for one in found} == {"training" if skew else "span 2"}
+    assert [one.in_training for one in found] == [skew, skew]
+
+
+def test_a_finding_has_its_distance(analysis):
+    compared = Comparison({"x": distance(0.3, chosen=True)}, [])
+    made = analysis(
+        SPANS, schema=schema_pb2.Schema(), drift=compared, skew=compared,
+        drift_baselines={"x": Baseline()}, skew_baselines={"x": Baseline()}, has_skew=True,
+    )  # fmt: skip
+    (drift,), (skew,) = check_drift(made), check_skew(made)
+    for one, where, against in (
+        (drift, "span 2", "the earlier spans"),
+        (skew, "training", "evaluation"),
+    ):
+        assert (one.measure, one.value, one.threshold, one.where) == (L_INFINITY, 0.3, 0.1, where)
+        assert one.seen == f"L-infinity norm 0.3 from {against}"
+        # Somebody's own threshold is raised where it stands.
+        assert one.remedy == ""
+    assert (drift.in_training, skew.in_training) == (False, True)
 
 
 def test_a_threshold_that_is_set_stops_the_run(judge, frozen, three):
