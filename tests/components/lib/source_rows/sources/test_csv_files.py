@@ -305,3 +305,39 @@ def test_a_header_over_several_lines_that_ends_late_is_read(read, monkeypatch):
     monkeypatch.setattr(csv_files, "_CHUNK_BYTES", 8)
     rows, _ = read('first column,"second\none"\n1,2\n')
     assert rows == [[b"1", b"2"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "says"),
+    [
+        (
+            "made by somebody\n",
+            {"csv_skip_rows": 1, "csv_columns": ("a",)},
+            r"a\.csv' has no row\.",
+        ),
+        ("a,a\n1,2\n", {}, r"more than once.*If it has no header, set data\.csv\.columns"),
+        ("1,2\n", {"csv_columns": ("a", "a")}, r"more than once(?!.*If it has no header)"),
+        ("made by somebody\n\n", {"csv_skip_rows": 1}, "has no header and no rows"),
+    ],
+)
+def test_what_a_file_lacks_depends_on_whether_it_has_a_header(read, content, options, says):
+    with pytest.raises(RetrainerError, match=says):
+        read(content, **options)
+
+
+def test_blocks_are_numbered_through_and_name_what_they_leave_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 32)
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "a,b,c\n" + "".join(f"{i},x\n" if i % 5 == 0 else f"{i},x,y\n" for i in range(1, 31))
+    )
+    options = SourceOptions(exclude=("c", "z"))
+    blocks = list(
+        CsvSource(SourceFile(str(path), 1, ""), str(path), options, str(tmp_path)).blocks()
+    )
+    assert len(blocks) > 3
+    numbers = [int(number) for block in blocks for number in block.row_numbers()]
+    assert numbers == [i for i in range(1, 31) if i % 5]
+    assert [int(row["a"]) for block in blocks for row in block.batch.to_pylist()] == numbers
+    assert [row.row for block in blocks for row in block.bad] == [5, 10, 15, 20, 25, 30]
+    assert all(list(block.excluded) == ["c"] for block in blocks)

@@ -1,6 +1,7 @@
 """Small blocks become larger ones of the same rows."""
 
 import pyarrow as pa
+import pytest
 
 from retrainer.components.lib.source_rows.sources import join_blocks as join_blocks_module
 from retrainer.components.lib.source_rows.sources.base import BadRow, Block
@@ -44,3 +45,22 @@ def test_blocks_of_bad_rows_alone_are_kept():
     blocks = [block(1, pa.array([], pa.string()), bad=[1, 2])]
     (joined,) = join_blocks(blocks)
     assert len(joined.bad) == 2
+
+
+@pytest.mark.parametrize("limit", ["FEW_ROWS", "_MOST_BYTES"])
+def test_each_joined_block_has_as_many_rows_or_bytes(monkeypatch, limit):
+    monkeypatch.setattr(join_blocks_module, "FEW_ROWS", 1000)
+    monkeypatch.setattr(join_blocks_module, limit, 4)
+
+    def tiny(first, rows=1):
+        # A row is a byte.
+        column = pa.array([7] * rows, pa.int8())
+        return Block(pa.RecordBatch.from_arrays([column], names=["a"]), first)
+
+    blocks = [tiny(row) for row in range(1, 10)]
+    assert [len(one.batch) for one in join_blocks(blocks)] == [4, 4, 1]
+    blocks.insert(2, block(3, ["x"]))
+    assert [len(one.batch) for one in join_blocks(blocks)] == [2, 1, 4, 3]
+    monkeypatch.setattr(join_blocks_module, limit, 5)
+    two = [tiny(row, 2) for row in range(1, 10, 2)]
+    assert [len(one.batch) for one in join_blocks(two)] == [6, 4]
