@@ -11,7 +11,7 @@ from ..lib.evaluation.scores import Scores
 from ..lib.predictions.joined_sets import JoinedSet
 from ..lib.predictions.joined_table import LABEL, WEIGHT, read_joined
 from ..lib.predictions.prediction_table import read_columns
-from ..lib.source_rows.list_cells import to_lists
+from .sliced_rows import read_lists
 
 SPAN = "joined_span"
 """The column to slice by that names the span of each row."""
@@ -75,10 +75,7 @@ def _scores(
 ) -> Scores:
     outputs = [_numbers(rows[name]).astype(np.float32) for name in predictions]
     columns = {
-        # Nobody checked what clients sent: what is no list is in no slice.
-        name: slice_column(to_lists(rows[column])[0], True)
-        if name in lists
-        else slice_column(rows[column], False)
+        name: read_lists(rows[column]) if name in lists else slice_column(rows[column], False)
         for name, column in sliced.items()
     }
     columns[SPAN] = pa.array([span] * len(outputs[0]), pa.string())

@@ -5,7 +5,7 @@ labels of all its predictions are due and mature: labels that come early may be 
 late. So a span that is joined again later changes what is shown, and no test.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..lib.canonical_text import plain_texts
 from ..lib.digests import digest_value
 from ..lib.monitoring.quality_record import LossBaseline, LossSums, QualityRecord, without_test
 from ..lib.monitoring.reference import Reference
@@ -24,6 +23,7 @@ from ..lib.predictions.joined_table import LABEL, WEIGHT, read_joined
 from ..lib.predictions.prediction_table import read_columns
 from ..lib.registry.evaluation_summary import SliceMetrics
 from ..lib.spans.span_periods import span_periods
+from .sliced_rows import reference_mask, slice_cells, slice_mask
 
 # A loss may be far above what the gate saw; a single row must not move a span's mean at will.
 _CAP_QUANTILE, _CAP_FACTOR = 0.99, 2.0
@@ -46,6 +46,7 @@ class LossTestSettings:
         variation: Standard deviation of a span's mean that is assumed, as a share of the baseline.
         spans: Newest spans whose sums are kept.
         slices: The slices that the gate measured, largest first; none to test all rows alone.
+        lists: Columns of lists.
     """
 
     alpha: float
@@ -53,11 +54,14 @@ class LossTestSettings:
     variation: float
     spans: int
     slices: tuple[Mapping[str, str], ...] = ()
+    lists: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """Digest what makes other tests."""
         slices = [dict(one) for one in self.slices]
-        made_of = [_VERSION, self.alpha, self.max_increase, self.variation, slices]
+        made_of: list[Any] = [_VERSION, self.alpha, self.max_increase, self.variation, slices]
+        if lists := sorted({name for one in slices for name in one if name in self.lists}):
+            made_of.append(lists)
         return digest_value(made_of)
 
 
@@ -107,7 +111,7 @@ def start_record(reference: Reference, settings: LossTestSettings, serving: str)
     losses = LOSSES[problem]
     masks: list[tuple[Mapping[str, str], np.ndarray]] = [({}, np.ones(len(labels), bool))]
     for values in settings.slices:
-        mask = _slice_of_reference(reference, values)
+        mask = reference_mask(reference, values, settings.lists)
         if mask is not None and mask.sum() >= _LEAST_ROWS:
             masks.append((values, mask))
     spans = equivalent_spans(reference.spans, serving)
@@ -170,7 +174,12 @@ def _start(one: LossBaseline) -> dict[str, Any]:
 
 
 def add_span(
-    record: QualityRecord, problem: Problem, joined: JoinedSet, version: int, spans: int
+    record: QualityRecord,
+    problem: Problem,
+    joined: JoinedSet,
+    version: int,
+    spans: int,
+    lists: Collection[str] = (),
 ) -> QualityRecord:
     """Return the record after the labelled rows of one more span.
 
@@ -180,17 +189,18 @@ def add_span(
         joined: The span.
         version: The champion's number; rows of others are left out.
         spans: How many spans' sums are kept.
+        lists: Columns of lists.
     """
     sums = {baseline.name: LossSums() for baseline in record.baselines}
     invalid = 0
-    for labels, predictions, weights, columns in _batches(joined, version, record.baselines):
+    for labels, predictions, weights, columns in _batches(joined, version, record.baselines, lists):
         for loss in LOSSES[problem]:
             losses = row_loss(loss, problem, labels, predictions)
             valid = np.isfinite(losses)
             if loss == LOSSES[problem][0]:
                 invalid += int((~valid).sum())
             for one in (each for each in record.baselines if each.loss == loss):
-                kept = valid & _slice_mask(columns, one.slice, len(labels))
+                kept = valid & slice_mask(columns, one.slice, len(labels))
                 capped, own = np.minimum(losses[kept], one.cap), weights[kept]
                 sums[one.name] = sums[one.name].plus(_sums(capped, own))
     tests, alarmed = {}, dict(record.alarmed)
@@ -252,7 +262,7 @@ def _sums(losses: np.ndarray, weights: np.ndarray) -> LossSums:
 
 
 def _batches(
-    joined: JoinedSet, version: int, baselines: Sequence[LossBaseline]
+    joined: JoinedSet, version: int, baselines: Sequence[LossBaseline], lists: Collection[str]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, Mapping[str, pa.Array]]]:
     """Yield labels, predictions, weights and slice columns of the champion's rows."""
     first = next(read_joined(joined, batch_rows=1), None)
@@ -269,29 +279,10 @@ def _batches(
         rows = {name: column.filter(own) for name, column in cells.items()}
         scores = [_numbers(rows[name]) for name in about.predictions]
         predictions = scores[0] if len(scores) == 1 else np.stack(scores, 1)
-        sliced = {name: plain_texts(rows[column]) for name, column in columns.items()}
+        sliced = {
+            name: slice_cells(rows[column], name in lists) for name, column in columns.items()
+        }
         yield _numbers(rows[LABEL]), predictions, _numbers(rows[WEIGHT]), sliced
-
-
-def _slice_of_reference(reference: Reference, values: Mapping[str, str]) -> np.ndarray | None:
-    features = reference.features
-    if not set(values) <= set(features):
-        return None
-    table = reference.read([features[name] for name in values])
-    columns = {name: plain_texts(pa.concat_arrays(table[features[name]].chunks)) for name in values}
-    return _slice_mask(columns, values, reference.rows)
-
-
-def _slice_mask(
-    columns: Mapping[str, pa.Array], values: Mapping[str, str], rows: int
-) -> np.ndarray:
-    mask = np.ones(rows, bool)
-    for name, value in values.items():
-        if name not in columns:
-            return np.zeros(rows, bool)
-        wanted = plain_texts(pa.array([value], pa.string()))[0].as_py()
-        mask &= columns[name].to_numpy(zero_copy_only=False) == wanted
-    return mask
 
 
 def _numbers(column: pa.Array) -> np.ndarray:

@@ -84,6 +84,7 @@ def _settings(look: Look) -> LossTestSettings:
         float(own.get("variation", VARIATION)),
         int(own.get("spans", 7)),
         slices,
+        look.lists,
     )
 
 
@@ -101,7 +102,9 @@ def _advance(
         for joined in ready:
             if joined.span in record.spans:
                 continue
-            record = add_span(record, problem, joined, look.model.version, settings.spans)
+            record = add_span(
+                record, problem, joined, look.model.version, settings.spans, settings.lists
+            )
             record = clear_alarms(record)
         if record == before or records.append(record):
             break

@@ -46,6 +46,7 @@ class World:
         self.version = push_version(self.store, folder, since=START)
         self.reference = Reference()
         self.evaluation = {}
+        self.lists = ()
         self.settings = {"labels": {"delay_seconds": 3600}, "realised_quality": {"alpha": 0.01}}
 
     def serve(self, day, rows=400, *, wrong=0.0, labelled=1.0, carrier=None, rate=1.0, **options):
@@ -85,7 +86,7 @@ class World:
         look = Look(
             self.store, self.settings, now, feed.sets[-1:], feed.sets[:-1], champion, START,
             tuple(newest_joined(self.store)), "late", feed=feed,
-            evaluation=self.evaluation,
+            evaluation=self.evaluation, lists=self.lists,
             _shared={("reference",): self.reference},
         )  # fmt: skip
         self.newest = look

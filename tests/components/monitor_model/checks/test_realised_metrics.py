@@ -75,9 +75,8 @@ def test_metrics_with_a_better_side_are_judged_by_slice(world):
 def test_a_row_is_in_the_slice_of_each_value_of_its_list(world):
     """As in evaluation, whose slices these are compared with; what a client sent as no list is in none."""
     world.serve(0, 2000, carriers=('["AA", "UA"]', '["AA", null]', "UA", '[["AA"]]', "[oops"))
-    world.look(0)
-    of_lists = replace(world.newest, lists=("carrier",))
-    auc = next(one for one in realised_metrics.find_signals(of_lists) if one.subject == "auc")
+    world.lists = ("carrier",)
+    auc = _find(world, 0)["auc"]
     rows = {one["slice"]: one["rows"] for one in auc.evidence["slices"]}
     assert set(rows) == {"carrier = AA", "carrier = UA"}
     assert all(700 < count < 900 for count in rows.values()), rows

@@ -72,7 +72,10 @@ def test_a_model_that_got_worse_is_found_and_clears_when_it_is_good_again(world)
     assert found["log_loss"].outcome == Outcome.OK
 
 
-def test_a_slice_that_got_worse_is_found_beside_one_that_did_not(world):
+@pytest.mark.parametrize("cells", [["AA", "UA"], ['["AA", "ZZ"]', '["ZZ", "UA"]']])
+def test_a_slice_that_got_worse_is_found_beside_one_that_did_not(world, cells):
+    """Where the cells are lists, a row is in the slice of each value."""
+    world.lists = ("carrier",) if cells[0] != "AA" else ()
     registry = Registry(Store(world.store).models_uri)
     slices = (
         SliceMetrics({}, rows=20_000),
@@ -80,7 +83,7 @@ def test_a_slice_that_got_worse_is_found_beside_one_that_did_not(world):
     )
     EvaluationSummary(slices).write(registry.version_uri(world.version))
     for day in range(8):
-        world.serve(day, 1000, wrong=0.8, carrier="UA")
+        world.serve(day, 1000, wrong=0.8, carriers=cells, carrier=cells[1])
     found = world.look(7)
     assert found["log_loss of carrier = UA"].outcome == Outcome.BREACHED
     assert found["log_loss of carrier = AA"].outcome == Outcome.OK
