@@ -249,20 +249,24 @@ def _reaches(value: float, bound: float, threshold: config_pb2.GenericChangeThre
 
 def _required(bound: float, write: object, threshold: config_pb2.GenericChangeThreshold) -> str:
     text = write(abs(bound))  # type: ignore[operator]
-    gains = bound > 0 if _higher(threshold) else bound < 0
-    worse, better = ("below", "above") if _higher(threshold) else ("above", "below")
-    if bound == 0:
-        return f"but must not be {worse}"
-    return f"but must be {text} {better}" if gains else f"but at most {text} {worse} is allowed"
+    gain, worse, better = _sides(bound, threshold)
+    if gain > 0:
+        return f"but must be {text} {better}"
+    return f"but at most {text} {worse} is allowed" if gain < 0 else f"but must not be {worse}"
 
 
 def _required_share(threshold: config_pb2.GenericChangeThreshold, champion: float) -> str:
     """Describe a required relative change; if the champion has 0, only its direction."""
+    share = threshold.relative.value
     if champion:
-        return _required(threshold.relative.value, lambda v: f"{100 * v:.4g}%", threshold)
-    gains = (threshold.relative.value > 0) == _higher(threshold) and threshold.relative.value != 0
-    worse, better = ("below", "above") if _higher(threshold) else ("above", "below")
-    return f"but must be {better}" if gains else f"but must not be {worse}"
+        return _required(share, lambda v: f"{100 * v:.4g}%", threshold)
+    gain, worse, better = _sides(share, threshold)
+    return f"but must be {better}" if gain > 0 else f"but must not be {worse}"
+
+
+def _sides(bound: float, threshold: config_pb2.GenericChangeThreshold) -> tuple[float, str, str]:
+    """Return a bound as a gain, and the words for worse and better."""
+    return (bound, "below", "above") if _higher(threshold) else (-bound, "above", "below")
 
 
 def _not_judged(evaluation: Evaluation) -> str:

@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 import pytest
 from servers.memory_target import MemoryTarget
 from servers.receiver import Receiver
+from servers.small_project import MODEL
 
 from retrainer.components.lib.monitoring.incident import Detection, Group
 from retrainer.components.lib.monitoring.incident_records import IncidentRecords
+from retrainer.components.lib.store import Store
+from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.sections.data import DataConfig
 from retrainer.pipelines.project.sections.triggers import TriggerConfig
 from retrainer.pipelines.targets.errors import RefusedError, UnavailableError
@@ -16,7 +19,7 @@ from retrainer.pipelines.triggers.claims import files as file_claims
 from retrainer.pipelines.triggers.claims.backends import open_claims
 from retrainer.pipelines.triggers.claims.ledger import Ledger
 from retrainer.pipelines.triggers.dispatch import Dispatcher
-from retrainer.pipelines.triggers.notices import Notices
+from retrainer.pipelines.triggers.notices import Notices, make_notices
 from retrainer.pipelines.triggers.service.metrics import Metrics
 from retrainer.pipelines.triggers.service.processing import Answer, Processor
 from retrainer.pipelines.triggers.types import Message
@@ -186,3 +189,28 @@ def test_a_store_of_incidents_that_cannot_be_read_stops_nothing(receiver, tmp_pa
     Notices("orders", [channel], str(tmp_path / "claims")).send_incidents(str(tmp_path / "store"))
     assert receiver.requests == []
     assert "no channel was notified of incidents" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("claims", "place"),
+    [
+        ("null", "store/claims"),
+        ("gs://acme/claims", "gs://acme/claims"),
+        # Leases hold the claims of runs alone, and a folder of one replica is not the others'.
+        ("lease://retrainer", "store/claims"),
+        ("claims", "store/claims"),
+    ],
+)
+def test_replicas_agree_in_the_store_on_what_was_sent_unless_they_claim_runs_on_a_bucket(
+    tmp_path, claims, place
+):
+    project = tmp_path / "retrain.yaml"
+    (tmp_path / "model.py").write_text(MODEL)
+    settings = f"trigger_service: {{claims: {claims}}}\nname: orders\nstore: {tmp_path}/store\n"
+    settings += "data: {pattern: 's/{span}.csv', label: y}\nevaluation: {metrics_specs: []}\n"
+    project.write_text(settings)
+    assert make_notices(load_config(project)) is None
+    project.write_text(settings + "notify: {slack: {}}\n")
+    made = make_notices(load_config(project))
+    wanted = place if "://" in place else f"{Store(str(tmp_path / 'store')).claims_uri}"
+    assert made._claims_uri == f"{wanted}/notified/orders"
