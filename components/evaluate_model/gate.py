@@ -219,7 +219,6 @@ def _explain_change(check: Check, place: str, champion: Champion) -> str:
     if check.champion is None:
         return f"{check.metric}{place} can't be compared: the champion has no value"
     change, threshold = check.value - check.champion, check.threshold
-    direction = "above" if change > 0 else "below"
     required = []
     if threshold.HasField("absolute") and not _reaches(change, threshold.absolute.value, threshold):
         required.append(_required(threshold.absolute.value, number, threshold))
@@ -231,16 +230,17 @@ def _explain_change(check: Check, place: str, champion: Champion) -> str:
     if not required:
         # TFMA subtracts before it rounds; at the bound the two may disagree.
         required.append(f"but a {rule(threshold)} is required")
-    standing = "equal to" if change == 0 else f"{_distance(change)} {direction}"
     return (
-        f"{check.metric} {number(check.value, check.champion)}{place} is {standing} "
+        f"{check.metric} {number(check.value, check.champion)}{place} is {_standing(change)} "
         f"{champion.name} ({number(check.champion, check.value)}), {' and '.join(required)}"
     )
 
 
-def _distance(change: float) -> str:
-    rounded = round(abs(change), 4)
-    return number(rounded if rounded and rounded < 1 else abs(change))
+def _standing(change: float) -> str:
+    distance = number(round(abs(change), 4) or abs(change))
+    if change > 0:
+        return f"{distance} above"
+    return f"{distance} below" if change < 0 else "equal to"
 
 
 def _reaches(value: float, bound: float, threshold: config_pb2.GenericChangeThreshold) -> bool:

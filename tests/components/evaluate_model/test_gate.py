@@ -138,6 +138,18 @@ def test_a_failed_check_refuses_whatever_tfma_says_overall() -> None:
             "auc 0.9099999 is 1e-07 below champion version 3 (0.91), but must not be below",
         ),
         (
+            change_threshold(absolute=2.0),
+            0.512345,
+            0.5,
+            "auc 0.5123 is 0.0123 above champion version 3 (0.5), but must be 2 above",
+        ),
+        (
+            change_threshold(absolute=-1.0),
+            7.0,
+            12345.678,
+            "auc 7 is 12,339 below champion version 3 (12,346), but at most 1 below is allowed",
+        ),
+        (
             change_threshold(relative=0.1),
             0.99,
             0.9,

@@ -76,3 +76,29 @@ def test_a_bucket_starts_at_its_lower_edge_and_the_last_one_has_its_upper_edge()
     weight = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
     found = make_histograms(np.full(5, 0.5), {"a": prediction}, weight)["a"].groups["all rows"]
     assert [found[place] for place in (0, 1, 6, 19)] == [3.0, 4.0, 8.0, 16.0]
+
+
+def test_shares_reach_from_0_to_1_and_other_numbers_over_nearly_all_rows_of_both_models():
+    shares = [*np.linspace(0.0, 1.0, 5)]
+    found = make_histograms(np.zeros(5), {"a": np.array(shares)}, np.ones(5))["a"]
+    assert found.edges == pytest.approx(np.linspace(0.0, 1.0, 21))
+    assert (found.has_tails, found.of_own_class) == (False, False)
+    assert histogram_of_shares([(1.0, 0.5, 1.0)]).edges == found.edges
+    for beyond in (-0.001, 1.001):
+        other = make_histograms(np.zeros(5), {"a": np.array([*shares[:4], beyond])}, np.ones(5))
+        assert other["a"].has_tails
+    thousand = np.arange(1001.0)
+    both = make_histograms(thousand, {"a": thousand, "b": thousand + 100}, np.ones(1001))
+    assert both["a"].edges == pytest.approx(np.linspace(5, 1095, 21))
+    # What lies beyond is in the first and in the last bucket.
+    assert both["a"].groups["all rows"][0] == np.count_nonzero(thousand < 5 + 54.5)
+    one = make_histograms(np.zeros(2), {"a": np.full(2, 7.0)}, np.ones(2))["a"]
+    assert (one.edges[0], one.edges[-1]) == (7, 8)
+
+
+def test_of_a_label_that_is_no_class_of_the_model_there_is_no_prediction():
+    label = np.array([0.0, 1.0, 2.0, -1.0, 0.5])
+    prediction = np.tile([0.25, 0.75], (5, 1))
+    found = make_histograms(label, {"a": prediction}, np.array([1.0, 2.0, 4.0, 8.0, 16.0]))["a"]
+    counted = found.groups["all rows"]
+    assert (counted[5], counted[15], sum(counted)) == (1, 2, 3)
