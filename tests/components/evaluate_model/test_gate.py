@@ -10,7 +10,16 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from retrainer.components.evaluate_model.champion_comparison import judge_in_part
 from retrainer.components.evaluate_model.evidence.checks import EvidenceCheck, Kind
-from retrainer.components.evaluate_model.gate import add_evidence, difference, explain, judge, rule
+from retrainer.components.evaluate_model.gate import (
+    add_evidence,
+    add_prediction_checks,
+    difference,
+    explain,
+    judge,
+    refuse_unfit,
+    rule,
+)
+from retrainer.components.evaluate_model.prediction_checks import PredictionCheck, PredictionKind
 from retrainer.components.evaluate_model.tfma_results import Evaluation, SliceResult
 from retrainer.components.evaluate_model.thresholds import Check, meets_change
 from retrainer.components.lib.evaluation.input_counts import SliceRows
@@ -380,3 +389,93 @@ def test_a_change_without_a_champions_value_says_so() -> None:
     assert explain(check, THIRD) == (
         "auc for hour = 1 can't be compared: the champion has no value"
     )
+
+
+def test_a_summary_has_what_is_known_of_all_rows() -> None:
+    of_slice = Check("recall", "carrier = UA", value_threshold(lower_bound=0.1), 0.5, None, True)
+    assert judge(evaluation(of_slice), NONE).summary == "24,000 rows, 2 slices"
+    unknown = evaluation(CHANGE)
+    del unknown.overall.challenger["example_count"]
+    unknown.overall.champion = {}
+    assert (
+        judge(unknown, Champion(3)).summary
+        == "auc 0.912 (champion version 3 not compared), 2 slices"
+    )
+    # Of two metrics the first that passed is named.
+    failed = Check("loss", "overall", value_threshold(upper_bound=9.0), 1.0, None, True)
+    assert judge(evaluation(CHANGE, failed), THIRD).summary.startswith("auc 0.912")
+
+
+def test_what_was_not_judged_is_counted_by_why() -> None:
+    slices = [f"hour = {hour}" for hour in range(5)]
+    small = [not_judged(one, "fewer than 20 rows") for one in slices[:2]]
+    few = not_judged(slices[2], "fewer than 9 queries")
+    twice = [not_judged(slices[3], "9 rows, all with label 1")] * 2
+    result = evaluation(FLOOR, *small, few, *twice, not_judged("overall", "no query"), valid=True)
+    result.overall.champion = {}
+    for name, why in zip(
+        slices, ["fewer than 20 rows"] * 2 + ["fewer than 9 queries"], strict=False
+    ):
+        result.slices.append(SliceResult((("hour", name[-1]),), too_small=why))
+    result.slices.append(SliceResult((("hour", "3"),)))
+    left = judge(
+        replace(result, checks=[c for c in result.checks if c.slice != "overall" or c.passed]), NONE
+    )
+    assert left.summary.endswith(
+        "6 slices; not judged: 2 slices with fewer than 20 rows, 1 slice with fewer than 9 queries, auc for hour = 3 "
+        "(9 rows, all with label 1)"
+    )
+    refused = judge(result, NONE)
+    assert refused.reasons == ("auc is undefined: no query",)
+
+
+@pytest.mark.parametrize("passed", [True, False, None])
+def test_checks_of_predictions_refuse_first_and_warnings_come_last(passed: bool | None) -> None:
+    verdict = judge(evaluation(CHANGE), THIRD)
+    checks = [
+        PredictionCheck(PredictionKind.NUMBERS, True),
+        PredictionCheck(PredictionKind.VARIETY, passed, "" if passed else "always the same"),
+        PredictionCheck(PredictionKind.CLASSES, None, "never class 2"),
+    ]
+    found = add_prediction_checks(verdict, checks)
+    assert found.blessed is (passed is not False)
+    assert found.reasons == (("always the same",) if passed is False else ())
+    first = "always the same" if passed is False else verdict.summary
+    middle = "; always the same" if passed is None else ""
+    assert found.summary == f"{first}{middle}; never class 2"
+    refused = judge(evaluation(replace(FLOOR, value=0.5, passed=False)), NONE)
+    assert add_prediction_checks(refused, checks).reasons[-1] == "auc 0.5 is below 0.7"
+
+
+def test_evidence_against_a_challenger_refuses_beside_what_else_does() -> None:
+    change = EvidenceCheck(
+        Kind.NO_LOSS, "auc", "overall", 900, 0.8, 0.9, -0.1, -0.2, 0.0, -0.01, False, "auc fell"
+    )
+    verdict = judge(evaluation(CHANGE), THIRD)
+    for checks in ([change], [replace(change, passed=True), change]):
+        refused = add_evidence(verdict, checks, "champion version 3")
+        assert (refused.blessed, refused.reasons, refused.summary) == (
+            False,
+            ("auc fell",),
+            "auc fell",
+        )
+    low = judge(evaluation(replace(FLOOR, value=0.5, passed=False)), NONE)
+    both = add_evidence(low, [change], "champion version 3")
+    assert both.reasons == ("auc 0.5 is below 0.7", "auc fell")
+    # What passed does not bless what is refused, nor say anything of it.
+    assert add_evidence(low, [replace(change, passed=True)], "champion version 3") == low
+    equal = replace(change, passed=True, low=0.0, high=0.0)
+    assert add_evidence(verdict, [equal], "champion version 3").summary.endswith(
+        "; auc is that of champion version 3 whichever rows are left out"
+    )
+    for low_end, high_end in ((0.0, 0.1), (-0.1, 0.0)):
+        some = replace(equal, low=low_end, high=high_end)
+        assert "interval of the change" in add_evidence(verdict, [some], "champion").summary
+    open_ = replace(change, passed=None)
+    assert add_evidence(verdict, [open_], "champion version 3").blessed
+
+
+def test_reasons_for_which_nothing_can_be_judged_end_without_a_full_stop() -> None:
+    refused = refuse_unfit(["NaN in 3 rows.", "no output"])
+    assert (refused.blessed, refused.reasons) == (False, ("NaN in 3 rows", "no output"))
+    assert refused.sentence == "refused: NaN in 3 rows; no output"
