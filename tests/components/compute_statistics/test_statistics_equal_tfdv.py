@@ -131,6 +131,12 @@ def test_a_year_of_flights(months, make_examples, tmp_path):
     assert index.skew_is_drift
 
 
+def seeds(number: int) -> list[Any]:
+    """The later half are slow tests."""
+    marks = [() if seed < number // 2 else pytest.mark.slow for seed in range(number)]
+    return [pytest.param(seed, marks=mark) for seed, mark in enumerate(marks)]
+
+
 def generated(seed: int, rows: int) -> pd.DataFrame:
     """Columns of every kind: gaps, infinities, large and negative numbers, unicode, empty text."""
     rng = np.random.default_rng(seed)
@@ -158,7 +164,7 @@ def generated(seed: int, rows: int) -> pd.DataFrame:
     return frame
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6))
 def test_any_split_of_generated_data(seed, make_examples, tmp_path):
     rng = np.random.default_rng(seed)
     rows = int(rng.integers(50, 40_000))
@@ -166,7 +172,7 @@ def test_any_split_of_generated_data(seed, make_examples, tmp_path):
     assert_any_split_is_equal(frame, rng, make_examples, tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_any_split_of_flights(seed, flights, make_examples, tmp_path):
     rng = np.random.default_rng(seed)
     sample = flights.sample(int(rng.integers(20_000, 60_000)), random_state=seed)

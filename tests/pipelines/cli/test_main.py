@@ -380,6 +380,7 @@ def test_a_full_disk_is_reported_and_the_champion_stays(fails, retrainer, projec
     assert retrainer("run", cwd=project).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_schema_that_fits_is_said_to_without_the_libraries_chatter(starter):
     done = started("schema", "diff", "--run", "first", "--file", starter / "retrain.yaml")
     assert done.stdout.startswith("no changes: run first fits")

@@ -71,6 +71,8 @@ def compute(after: str, folder: str) -> NamedTuple("Outputs", [("seen", dict)]):
     return (seen,)
 
 
+# The commands' tests run the pipeline in such tasks, with the libraries loaded once for all of them.
+@pytest.mark.slow
 def test_libraries_work_in_tasks_forked_after_loading_them(
     tmp_path, compile_pipeline, listener, capfd
 ):
