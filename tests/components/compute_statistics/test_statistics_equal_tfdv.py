@@ -175,7 +175,7 @@ def test_any_split_of_generated_data(seed, make_examples, tmp_path):
 @pytest.mark.parametrize("seed", seeds(4))
 def test_any_split_of_flights(seed, flights, make_examples, tmp_path):
     rng = np.random.default_rng(seed)
-    sample = flights.sample(int(rng.integers(20_000, 60_000)), random_state=seed)
+    sample = flights.sample(int(rng.integers(10_000, 30_000)), random_state=seed)
     assert_any_split_is_equal(sample, rng, make_examples, tmp_path)
 
 
@@ -226,7 +226,7 @@ def test_a_span_of_many_batches_is_a_full_pass(months, make_examples, tmp_path, 
 
 
 def test_a_weighted_column_is_a_full_pass(months, make_examples, tmp_path):
-    spans = {span: months[span] for span in ("2013-01", "2013-02", "2013-03")}
+    spans = {span: months[span][:5_000] for span in ("2013-01", "2013-02")}
     options = {"weight_feature": "distance"}
     compute(make_examples(spans), str(tmp_path / "s"), str(tmp_path / "r.html"), (), options)
     tables = [pa.Table.from_pandas(frame, preserve_index=False) for frame in spans.values()]
@@ -239,13 +239,13 @@ def test_a_weighted_column_is_a_full_pass(months, make_examples, tmp_path):
 
 def test_a_wide_table_is_a_full_pass(make_examples, tmp_path):
     rng = np.random.default_rng(0)
-    columns = {f"n{i}": rng.normal(size=300) for i in range(300)}
-    columns |= {f"t{i}": rng.choice(["a", "b", "c"], 300) for i in range(300)}
+    columns = {f"n{i}": rng.normal(size=300) for i in range(110)}
+    columns |= {f"t{i}": rng.choice(["a", "b", "c"], 300) for i in range(110)}
     table = pa.table({**columns, "late": rng.integers(0, 2, 300)})
     spans = {str(i): table.slice(100 * i, 100) for i in range(3)}
     compute(make_examples(spans), str(tmp_path / "s"), str(tmp_path / "r.html"))
     merged = read_statistics(tmp_path / "s", "Split-train")
-    assert len(merged.datasets[0].features) == 601
+    assert len(merged.datasets[0].features) == 221 > 2 * sketches.BLOCK_COLUMNS
     assert_equal(merged, full_pass([table.slice(0, 200)]))
 
 
