@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -15,6 +16,7 @@ from retrainer.pipelines.cli.main import cli
 from retrainer.pipelines.cli.trigger import trigger
 from retrainer.pipelines.project.config import load_config, read_config
 from retrainer.pipelines.project.formats.names import TRIGGER_KEY
+from retrainer.pipelines.project.sections.notify import DEFAULT_OUTCOMES, Outcome
 from retrainer.pipelines.project.sections.section import Section
 from retrainer.pipelines.project.sections.targets import KubeflowConfig, VertexConfig
 from retrainer.pipelines.project.sections.triggers import TriggerServiceConfig
@@ -159,6 +161,15 @@ def test_project_of_the_manifests_is_right() -> None:
 def test_model_of_the_manifests_is_the_starters() -> None:
     starter = ROOT / "pipelines/examples/starter/model.py"
     assert (DOCUMENTS / "kubeflow/project/model.py").read_text() == starter.read_text()
+
+
+def test_the_page_of_notifications_has_every_outcome() -> None:
+    page = ROOT / "docs/notifications.md"
+    rows = re.findall(r"^\| `(\w+)` \|", page.read_text(), re.MULTILINE)
+    assert set(rows) == set(get_args(Outcome))
+    # YAML 1.1 takes `on` for true.
+    (shown, *_) = blocks("yaml", page)
+    assert tuple(yaml.load(shown, yaml.BaseLoader)["notify"]["on"]) == DEFAULT_OUTCOMES
 
 
 def test_images_are_of_this_version() -> None:
