@@ -16,6 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from .digests import digest_value
 from .errors import RetrainerError
+from .record_format import check_format
 from .uris import filesystem, join, read_json, write_json
 
 with contextlib.suppress(ImportError):
@@ -153,11 +154,7 @@ class Examples:
             raise RetrainerError(
                 f"there is no examples manifest at '{uri}'. Examples come from ingest_spans."
             ) from error
-        if manifest.get("format") != FORMAT:
-            raise RetrainerError(
-                f"'{uri}' has format {manifest.get('format')!r}, this retrainer reads {FORMAT}. "
-                "Run ingest_spans of the same version."
-            )
+        check_format(manifest, FORMAT, f"'{uri}'", "Run ingest_spans of the same version.")
         return cls(
             label=manifest["label"],
             splits={

@@ -27,8 +27,8 @@ class Store:
         return join(self.uri, "spans")
 
     def span_uri(self, span: str) -> str:
-        """The ingested versions of one span; a span of several path parts gets one folder."""
-        return join(self.spans_uri, span.replace("/", "-"))
+        """The ingested versions of one span."""
+        return join(self.spans_uri, span_folder(span))
 
     def version_uri(self, span: str, version: str) -> str:
         """One version of a span."""
@@ -72,8 +72,8 @@ class Store:
         return join(self.uri, "predictions")
 
     def predictions_of_span_uri(self, span: str) -> str:
-        """Tables of predictions of one span; a span of several path parts gets one folder."""
-        return join(self.predictions_uri, span.replace("/", "-"))
+        """Tables of predictions of one span."""
+        return join(self.predictions_uri, span_folder(span))
 
     def seen_logs_uri(self, log: str) -> str:
         """What was found in the files of a log: `predictions/.logs/<log>.json`; a shortcut, which can be made again."""
@@ -85,8 +85,8 @@ class Store:
         return join(self.uri, "joined")
 
     def joined_of_span_uri(self, span: str) -> str:
-        """Predictions of one span with their labels; a span of several path parts gets one folder."""
-        return join(self.joined_uri, span.replace("/", "-"))
+        """Predictions of one span with their labels."""
+        return join(self.joined_uri, span_folder(span))
 
     @property
     def looks_uri(self) -> str:
@@ -166,3 +166,8 @@ class Store:
     def reused_uri(self, component: str) -> str:
         """Results of a component's tasks, by what they were made of."""
         return join(self.uri, "reused", component)
+
+
+def span_folder(span: str) -> str:
+    """Return the name of a span's folder: a span of several path parts gets one."""
+    return span.replace("/", "-")

@@ -9,6 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .errors import RetrainerError
+from .record_format import check_format
 from .uris import join, read_json, write_json
 
 if TYPE_CHECKING:
@@ -52,12 +53,8 @@ class _Artifact:
             raise RetrainerError(
                 f"there is no '{uri}'; it comes from {source}. Run {source} first, and pass its output on."
             ) from error
-        found = content.get("format") if isinstance(content, dict) else None
-        if found != FORMAT:
-            raise RetrainerError(
-                f"'{uri}' has format {found}, and this version of retrainer reads format {FORMAT}. "
-                f"Run {source} again with the same version as this component."
-            )
+        fix = f"Run {source} again with the same version as this component."
+        check_format(content, FORMAT, f"'{uri}'", fix)
         known = {one.name: one for one in fields(cls)}
         needed = [name for name, one in known.items() if not _has_default(one)]
         missing = [name for name in needed if name not in content]

@@ -15,7 +15,7 @@ from ..lib.spans.span_discovery import find_spans
 from ..lib.spans.span_patterns import LATEST
 from ..lib.spans.span_periods import span_periods
 from ..lib.spans.windows import choose_window
-from ..lib.store import Store
+from ..lib.store import Store, span_folder
 from ..lib.uris import join, write_json
 from ..lib.words import name_spans, plural
 from .setting_names import settings_named
@@ -150,7 +150,7 @@ def predict_spans(
     sets, reused = [], 0
     for number, span in enumerate(spans):
         progress("scoring spans", number, len(spans))
-        folder = span.name.replace("/", "-")
+        folder = span_folder(span.name)
         home = join(output, folder) if output else Store(store).predictions_of_span_uri(span.name)
         made, was_there = predict_span(span, home, work, loaded, key, beam_args)
         sets.append(made)

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from ..errors import RetrainerError
 from ..numbered_records import NumberedRecord, NumberedRecords
+from ..record_format import check_format
 from ..store import Store
 from ..uris import filesystem
 from .incident import Detection, Group, Incident, IncidentState, opened
@@ -164,12 +165,7 @@ class IncidentRecords:
 
     def _read(self, incident: str, record: NumberedRecord) -> Incident:
         content = record.content
-        if content.get("format") != FORMAT:
-            raise RetrainerError(
-                f"record {record.number} of the incident '{incident}' has format {content.get('format')}, and this "
-                f"version of retrainer reads format {FORMAT}. Use the version of retrainer that wrote it, or a newer "
-                "one."
-            )
+        check_format(content, FORMAT, f"record {record.number} of the incident '{incident}'")
         return Incident.of(content)
 
     def _write(

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from ..errors import RetrainerError
 from ..numbered_records import NumberedRecord, NumberedRecords
+from ..record_format import check_format
 from ..store import Store
 from .signal_states import Change, Looked, SignalState, State, follow
 from .signals import Signal
@@ -84,7 +85,7 @@ class LookRecord:
             RetrainerError: If its format is another.
         """
         content = record.content
-        _check_format(content, record.number, uri)
+        check_format(content, FORMAT, f"record {record.number} in '{uri}'")
         return cls(
             content["key"],
             content["window"],
@@ -252,7 +253,7 @@ class Looks:
 
     def _state_of(self, record: NumberedRecord) -> StateRecord:
         content = record.content
-        _check_format(content, record.number, self._states.uri)
+        check_format(content, FORMAT, f"record {record.number} in '{self._states.uri}'")
         changes = (
             Change(**{**one, "before": State(one["before"]), "after": State(one["after"])})
             for one in content["changes"]
@@ -285,11 +286,3 @@ def _windows_of(newest: NumberedRecord | None) -> dict[str, int]:
     before.pop(newest.content["window"], None)
     found = {**before, newest.content["window"]: newest.number}
     return dict(list(found.items())[-_MOST_WINDOWS:])
-
-
-def _check_format(content: Mapping[str, Any], number: int, uri: str) -> None:
-    if content.get("format") != FORMAT:
-        raise RetrainerError(
-            f"record {number} in '{uri}' has format {content.get('format')}, and this version of retrainer reads "
-            f"format {FORMAT}. Use the version of retrainer that wrote it, or a newer one."
-        )

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 from ..digests import digest_value
-from ..errors import RetrainerError
 from ..numbered_records import NumberedRecord, NumberedRecords
+from ..record_format import check_format
 from ..store import Store
 from ..uris import join
 
@@ -152,11 +152,7 @@ class QualityRecord:
         Raises:
             RetrainerError: If another release wrote it.
         """
-        if content.get("format") != FORMAT:
-            raise RetrainerError(
-                f"the record of realised quality has format {content.get('format')}, and this version of retrainer "
-                f"reads format {FORMAT}. Use the release that wrote it, or a newer one."
-            )
+        check_format(content, FORMAT, "the record of realised quality")
         return cls(
             content["settings"],
             tuple(LossBaseline(**one) for one in content["baselines"]),

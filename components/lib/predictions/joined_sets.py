@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import RetrainerError
 from ..folders import list_folders
+from ..record_format import check_format
 from ..store import Store
 from ..uris import exists, join, read_json
 
@@ -120,12 +121,8 @@ def find_joined(uri: str) -> JoinedSet | None:
     if not exists(place):
         return None
     content = read_json(place)
-    found = content.get("format") if isinstance(content, dict) else None
-    if found != FORMAT:
-        raise RetrainerError(
-            f"'{place}' has format {found}, and this version of retrainer reads format {FORMAT}. Install the release "
-            "that wrote it, or delete its folder, and the next run joins the labels again."
-        )
+    fix = "Install the release that wrote it, or delete its folder, and the next run joins the labels again."
+    check_format(content, FORMAT, f"'{place}'", fix)
     known = {one.name for one in fields(JoinedSet)}
     try:
         values = {name: value for name, value in content.items() if name in known}

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ..errors import RetrainerError
 from ..examples import read_files
+from ..record_format import check_format
 from .prediction_sets import PredictionSet
 
 FORMAT = 1
@@ -245,11 +246,7 @@ def read_about(schema: pa.Schema) -> dict[str, Any]:
             "predict_batch wrote."
         )
     about: dict[str, Any] = json.loads(text)
-    if about.get("format") != FORMAT:
-        raise RetrainerError(
-            f"this table of predictions has format {about.get('format')}, and this release reads {FORMAT}. Install the "
-            "release that wrote it, or a newer one."
-        )
+    check_format(about, FORMAT, "this table of predictions")
     return about
 
 

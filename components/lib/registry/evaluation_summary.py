@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import RetrainerError
 from ..record_fields import known_fields
+from ..record_format import check_format
 from ..uris import join, read_json, write_json
 
 EVALUATION_FILE = "evaluation.json"
@@ -92,12 +93,7 @@ class EvaluationSummary:
             content = read_json(uri)
         except FileNotFoundError:
             return cls()
-        found = content.get("format") if isinstance(content, dict) else None
-        if found != FORMAT:
-            raise RetrainerError(
-                f"'{uri}' has format {found}, and this version of retrainer reads format {FORMAT}. Use the version of "
-                "retrainer that wrote it, or a newer one."
-            )
+        check_format(content, FORMAT, f"'{uri}'")
         try:
             values = known_fields(cls, content)
             slices = tuple(_slice(one) for one in values.get("slices", ()))

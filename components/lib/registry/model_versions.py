@@ -7,6 +7,7 @@ from typing import Any
 from ..digests import digest_value
 from ..errors import RetrainerError
 from ..record_fields import known_fields
+from ..record_format import check_format
 from ..uris import filesystem, join, read_json
 
 FORMAT = 1
@@ -92,12 +93,8 @@ def read_version(folder: str) -> ModelVersion | None:
     except FileNotFoundError:
         return None
     # Records from before the format number have the keys of format 1.
-    found = record.get("format", FORMAT) if isinstance(record, dict) else None
-    if found != FORMAT:
-        raise RetrainerError(
-            f"'{uri}' has format {found}, and this version of retrainer reads format {FORMAT}. Use the version of "
-            "retrainer that pushed it, or a newer one."
-        )
+    numbered = {"format": FORMAT, **record} if isinstance(record, dict) else record
+    check_format(numbered, FORMAT, f"'{uri}'")
     missing = [key for key in ("version", "digest") if key not in record]
     if missing:
         raise RetrainerError(f"'{uri}' lacks '{missing[0]}'. {_RESTORE}")

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from ..errors import RetrainerError
 from ..numbered_records import NumberedRecord, NumberedRecords
+from ..record_format import check_format
 from ..store import Store
 from .interface import Plan, Served
 from .services import SERVICES
@@ -160,11 +161,7 @@ def versions_in_use(store: str) -> dict[int, list[str]]:
 
 def _read(record: NumberedRecord, uri: str) -> Deployment:
     content = record.content
-    if content.get("format") != FORMAT:
-        raise RetrainerError(
-            f"record {record.number} in '{uri}' has format {content.get('format')}, and this version of retrainer "
-            f"reads format {FORMAT}. Use the version of retrainer that wrote it, or a newer one."
-        )
+    check_format(content, FORMAT, f"record {record.number} in '{uri}'")
     served = content.get("served")
     return Deployment(
         PlannedVersions(**content["plan"]),

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from ..errors import RetrainerError
 from ..numbered_records import NumberedRecord, NumberedRecords
+from ..record_format import check_format
 from ..registry.registry import CHAMPION
 from ..store import Store
 from ..uris import join
@@ -149,11 +150,7 @@ def follow_registry(
 
 def _read(record: NumberedRecord, uri: str) -> Rollout:
     content = record.content
-    if content.get("format") != FORMAT:
-        raise RetrainerError(
-            f"record {record.number} in '{uri}' has format {content.get('format')}, and this version of retrainer "
-            f"reads format {FORMAT}. Use the version of retrainer that wrote it, or a newer one."
-        )
+    check_format(content, FORMAT, f"record {record.number} in '{uri}'")
     changes = (Change(**{**one, "state": RolloutState(one["state"])}) for one in content["changes"])
     return Rollout(
         content["canary"],

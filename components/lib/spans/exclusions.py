@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from ..errors import RetrainerError
 from ..numbered_records import NumberedRecord, NumberedRecords
+from ..record_format import check_format
 from ..store import Store
 
 FORMAT = 1
@@ -104,11 +105,7 @@ def include(store: str, span: str, who: str) -> Exclusion:
 def _exclusions(records: NumberedRecords, newest: NumberedRecord | None) -> dict[str, Exclusion]:
     if newest is None:
         return {}
-    if newest.content.get("format") != FORMAT:
-        raise RetrainerError(
-            f"record {newest.number} in '{records.uri}' has format {newest.content.get('format')!r}, this retrainer "
-            f"reads {FORMAT}. Use the retrainer that wrote it, or a newer one."
-        )
+    check_format(newest.content, FORMAT, f"record {newest.number} in '{records.uri}'")
     return {one["span"]: Exclusion(**one) for one in newest.content["excluded"]}
 
 
