@@ -109,5 +109,7 @@ def test_other_parquet_and_other_formats_are_named() -> None:
     with pytest.raises(RetrainerError, match="no table of predictions"):
         read_columns(pa.schema([pa.field("a", pa.int64())]))
     text = b'{"format": 2}'
-    with pytest.raises(RetrainerError, match="format 2, and this version of retrainer reads format 1"):
+    with pytest.raises(
+        RetrainerError, match="format 2, and this version of retrainer reads format 1"
+    ):
         read_columns(pa.schema([], metadata={b"retrainer.predictions": text}))
