@@ -26,8 +26,10 @@ from retrainer.components.lib.evaluation.input_counts import Found, InputCounts
 from retrainer.components.lib.evaluation.input_rules import UNDEFINED
 from retrainer.components.lib.evaluation.metric_requirements import Requirement
 from retrainer.components.lib.examples import Examples, SpanPart
+from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary
 from retrainer.components.lib.registry.registry import ModelVersion
 from retrainer.components.lib.saved_models.saved_model import load_model
+from retrainer.components.lib.saved_models.scored_rows import ScoredRows
 from retrainer.components.lib.verdicts import Blessing, Champion
 
 ROWS = 600
@@ -107,6 +109,16 @@ def test_rows_that_the_champion_can_not_take_are_left_out_of_the_comparison(
     everything = tfma.load_eval_result(str(tmp_path / "evaluation" / "all_rows"))
     rows = everything.get_metrics_for_slice()["example_count"]["doubleValue"]
     assert rows == ROWS
+    # The registry keeps the numbers of all rows.
+    kept = EvaluationSummary.read(str(tmp_path / "blessing"))
+    assert (kept.overall.rows, kept.champion_version, kept.verdict) == (ROWS, 3, verdict)
+    assert metrics["example_count"] == metrics["champion_example_count"] == 540
+    judged = ScoredRows.read(str(tmp_path / "blessing"))
+    assert judged is not None
+    # Its columns are what the challenger takes, also where the champion takes others.
+    assert list(judged.columns) == ["dep_delay", "tailnum"]
+    page = (tmp_path / "report.html").read_text()
+    assert "champion version 3; compared on 540 of 600 rows" in page
 
 
 def test_value_thresholds_hold_on_all_rows_also_where_the_champion_has_no_answer(
@@ -165,7 +177,7 @@ def test_a_loss_against_the_champion_on_the_rows_that_it_can_take_is_refused(
     ids=["gaps", "gone", "fractions", "text", "number", "float to text"],
 )
 def test_a_champion_that_can_answer_few_rows_is_not_compared_and_values_decide(
-    judge: Callable[..., Any], some_flights: pd.DataFrame, change: Any, words: str
+    judge: Callable[..., Any], some_flights: pd.DataFrame, tmp_path: Path, change: Any, words: str
 ) -> None:
     frame = change(some_flights)
     verdict, metrics, blessing = judge(frame)
@@ -173,6 +185,8 @@ def test_a_champion_that_can_answer_few_rows_is_not_compared_and_values_decide(
     assert "(champion version 3 not compared), 600 rows" in verdict
     assert verdict.endswith(f"champion version 3 {words}, so the value thresholds decide alone")
     assert "champion_auc" not in metrics
+    kept = EvaluationSummary.read(str(tmp_path / "blessing"))
+    assert (kept.overall.rows, kept.champion_version, kept.overall.champion) == (ROWS, None, {})
 
 
 def test_without_a_value_threshold_nothing_decides_in_the_champions_place(
