@@ -79,16 +79,17 @@ def validate(
     analysis = analyze(window, schema, settings)
     result = run_checks(analysis, settings)
     origin = f"read from {uri}"
-    if is_new and _blocks_freezing(result.findings):
-        origin = "inferred from this data, not frozen because the data has errors"
-    elif is_new and create_exclusive(uri, text):
-        origin = f"frozen now at {uri}"
-    elif is_new:
-        # Another run froze its schema in the meantime, and that one counts.
-        schema, text = load_schema(uri)
-        analysis = analyze(window, schema, settings)
-        result = run_checks(analysis, settings)
-        origin = f"read from {uri}, where another run froze it just now"
+    if is_new:
+        if _blocks_freezing(result.findings):
+            origin = "inferred from this data, not frozen because the data has errors"
+        elif create_exclusive(uri, text):
+            origin = f"frozen now at {uri}"
+        else:
+            # Another run froze its schema in the meantime, and that one counts.
+            schema, text = load_schema(uri)
+            analysis = analyze(window, schema, settings)
+            result = run_checks(analysis, settings)
+            origin = f"read from {uri}, where another run froze it just now"
 
     _write(result, analysis.anomalies, text, anomalies_path, schema_path)
     verdict = _verdict(result)

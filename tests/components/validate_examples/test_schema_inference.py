@@ -523,3 +523,8 @@ def test_two_columns_of_one_domain_keep_it_while_one_of_them_uses_it():
     for dropped, left in (([], ["shared", "own"]), ([a], ["shared", "own"]), ([b, c], [])):
         drop_domains(schema, dropped)
         assert [domain.name for domain in schema.string_domain] == left
+
+
+def test_a_column_without_a_value_is_not_in_the_schema():
+    rows = dataset(x=[None] * 20, z=[None] * 19 + ["a"], y=[0, 1] * 10)
+    assert [one.name for one in infer_schema(rows, [rows], ["y"], (), 0.99).feature] == ["z", "y"]

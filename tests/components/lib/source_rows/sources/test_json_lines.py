@@ -73,6 +73,49 @@ def test_packed_or_not_the_rows_are_the_same(read, pack):
     assert read(content, name=name) == ({"a": list(range(1000))}, [])
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['{"a":1}', '{"a":-2}'],
+        ['{"a":"ä😀"}', '{"a":"x"}'],
+        ['{"a":"2024-02-29"}', '{"a":"2024-03-01"}', '{"a":null}'],
+        ['{"a":NaN}', '{"a":0.5}', '{"a":9007199254740991}'],
+        ['{"a":true}', '{"b":[{"c":[2]}]}', '{"d":{"e":"x"}}'],
+        ["", '{"a":1}', "  ", '  {"a":2} ', ""],
+        ['{"a":1}\r', '{"a":2}\r'],
+        ['{"a":"{[{[\\"\\\\"}', '{"a":"}]\\\\\\""}'],
+        [f'{{"a":{"[" * 99}1{"]" * 99}}}'],
+        [f'{{"a":[{",".join(["{}"] * 300)}]}}'],
+        ['{"private":12345678901234567890123,"a":1}', '{"a":2}'],
+        ['{"a":1,"b":"2024-02-29"}', *['{"a":1}'] * 4, '{"a":1,"b":"2024-03-01"}', '{"b":"x"}'],
+    ],
+    ids=[
+        "numbers", "characters", "dates", "fractions", "nested", "blank lines", "windows", "brackets in text",
+        "a hundred deep", "wide", "left out", "dates again",
+    ],
+)  # fmt: skip
+def test_ordinary_blocks_are_read_at_once_and_not_row_by_row(source, monkeypatch, lines):
+    def refuse(*_):
+        raise AssertionError("this block is read row by row, which takes many times as long")
+
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 60 if lines[-1] == '{"b":"x"}' else 1 << 20)
+    text = "\n".join(lines) + "\n"
+    expected = [json.loads(line) for line in lines if line.strip()]
+    monkeypatch.setattr(json_lines, "read_rows", refuse)
+    for content in (text, text.rstrip("\n")):
+        blocks = list(source(content, exclude=["private"]).blocks())
+        rows = [row for block in blocks for row in block.batch.to_pylist()]
+        for row, wanted in zip(rows, expected, strict=True):
+            wanted.pop("private", None)
+            left = {name: cell for name, cell in row.items() if cell is not None}
+            known = {
+                name: cell for name, cell in wanted.items() if cell is not None and cell == cell
+            }
+            assert left.keys() == known.keys()
+        numbers = [number for number, line in enumerate(lines, 1) if line.strip()]
+        assert numbers_of(blocks) == numbers
+
+
 def test_text_that_looks_like_a_date_stays_the_text_that_it_is(read):
     dates = ["2013-01-31", "2013-01-31 05:00:00", "2013-01-31T05:00:00Z", "1600-02-30", None]
     text = "".join(json.dumps({"n": 1, "when": date}) + "\n" for date in dates)

@@ -1,6 +1,7 @@
 import pytest
 import tensorflow as tf
 
+from retrainer.components.lib.source_rows.sources import tf_examples
 from retrainer.components.lib.source_rows.sources.tf_examples import decode_examples
 
 
@@ -113,3 +114,18 @@ def test_names_may_be_anything():
     assert decode_examples([record]).batch.to_pylist() == [
         {name: number for number, name in enumerate(names)}
     ]
+
+
+def test_ordinary_records_are_decoded_at_once(monkeypatch):
+    def refuse(*_):
+        raise AssertionError(
+            "these records are decoded in parts, which takes several times as long"
+        )
+
+    monkeypatch.setattr(tf_examples, "_decode_apart", refuse)
+    records = [example(a=1, b=[0.5, 1.5]), example(), b"\n\x00", example(c=b"x", a=None)]
+    decoded = decode_examples(records, exclude=("c", "d"))
+    assert decoded.batch.to_pylist() == [
+        {"a": 1, "b": [0.5, 1.5]}, *[{"a": None, "b": None}] * 3,
+    ]  # fmt: skip
+    assert (list(decoded.faults), decoded.excluded) == ([], ["c"])
