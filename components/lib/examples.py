@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -238,6 +239,21 @@ class Examples:
             yield from part.iter_batches(columns, rows)
 
 
+class DamagedParquetError(RetrainerError):
+    """A Parquet file that can't be read.
+
+    Attributes:
+        reason: What Arrow says of it, one line.
+    """
+
+    def __init__(self, uri: str, error: Exception) -> None:
+        self.reason = str(error).splitlines()[0].rstrip(".")
+        super().__init__(
+            f"the file '{uri}' is damaged: {self.reason}. If it is of a span in the store, delete its folder "
+            "there, and run again to ingest the span; else restore it from a copy."
+        )
+
+
 @contextlib.contextmanager
 def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file anywhere.
@@ -249,21 +265,31 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
         The open file.
 
     Raises:
+        DamagedParquetError: If it is damaged.
         RetrainerError: If it is missing.
     """
     fs, path = filesystem(uri)
+    is_local = isinstance(fs, LocalFileSystem)
     try:
-        if isinstance(fs, LocalFileSystem):
-            # Read by Arrow itself, whose threads then never wait for the interpreter's lock.
-            with pa.OSFile(path) as raw:
-                yield pq.ParquetFile(raw, coerce_int96_timestamp_unit=_INT96_UNIT)
-        else:
-            with fs.open(path, "rb") as raw:
-                yield pq.ParquetFile(raw, coerce_int96_timestamp_unit=_INT96_UNIT)
+        # A local one is read by Arrow itself, whose threads then never wait for the interpreter's lock.
+        with pa.OSFile(path) if is_local else fs.open(path, "rb") as raw:
+            yield _parse(uri, raw)
     except FileNotFoundError as error:
         raise RetrainerError(
             f"the span file '{uri}' is missing in the store. Delete its folder there, and run again to ingest the span."
         ) from error
+    except OSError as error:
+        # The system's errors have a number. Arrow's, of pages that can't be decompressed, have none.
+        if not is_local or error.errno is not None:
+            raise
+        raise DamagedParquetError(uri, error) from error
+
+
+def _parse(uri: str, raw: Any) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(raw, coerce_int96_timestamp_unit=_INT96_UNIT)
+    except pa.ArrowException as error:
+        raise DamagedParquetError(uri, error) from error
 
 
 def concat_tables(tables: Sequence[pa.Table]) -> pa.Table:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ...lib.examples import open_parquet
+from ...lib.examples import DamagedParquetError, open_parquet
 from ..opened_log import CutOffError, OpenedLog
 
 _ROWS = 8_192
@@ -34,6 +34,8 @@ def read_records(
             for batch in parquet.iter_batches(batch_size=_ROWS, columns=columns or names[:1]):
                 yield from enumerate(batch.to_pylist(), first)
                 first += len(batch)
+    except DamagedParquetError as error:
+        raise CutOffError(error.reason) from error
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from ...bigquery.bigquery_tables import is_bigquery
 from ...errors import RetrainerError
+from ...examples import DamagedParquetError
 from ...source_files import SourceFile
 from ..download import access_error
 from .base import Block, NoRowsError, Source, SourceOptions
@@ -59,12 +60,18 @@ def read_blocks(source: Source, uri: str) -> Iterator[Block]:
     """
     try:
         yield from source.blocks()
-    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+    except (
+        DamagedParquetError,
+        pa.ArrowException,
+        UnicodeDecodeError,
+        OSError,
+    ) as error:
         if isinstance(error, FileNotFoundError | PermissionError):
             raise access_error(uri, error) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = str(error).splitlines()[0].rstrip(".")
+        said = error.reason if isinstance(error, DamagedParquetError) else str(error)
+        reason = said.splitlines()[0].rstrip(".")
         raise RetrainerError(
             f"'{uri}' can't be read: {reason}. Upload the span again, or set data.format."
         ) from error

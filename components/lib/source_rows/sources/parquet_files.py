@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...errors import RetrainerError
-from ...examples import open_parquet
+from ...examples import DamagedParquetError, open_parquet
 from ...source_files import SourceFile
 from .base import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
 from .column_names import check_names
@@ -54,13 +54,12 @@ class ParquetSource:
         with ExitStack() as stack:
             try:
                 parquet = stack.enter_context(open_parquet(self._path))
-            except (pa.ArrowException, OSError) as error:
+            except DamagedParquetError as error:
                 if not _is_whole(self._path):
                     raise
-                reason = str(error).splitlines()[0].rstrip(".")
                 raise RetrainerError(
-                    f"'{self._file.uri}' is Parquet that Arrow {pa.__version__} can't read: {reason}. Upload the span "
-                    "again if it is damaged; if a newer Arrow wrote it, run retrainer on Python 3.12 or later, or have "
+                    f"'{self._file.uri}' is Parquet that Arrow {pa.__version__} can't read: {error.reason}. Upload the "
+                    "span again if it is damaged; if a newer Arrow wrote it, run retrainer on Python 3.12 or later, or have "
                     "it written with older types."
                 ) from error
             names = parquet.schema_arrow.names
