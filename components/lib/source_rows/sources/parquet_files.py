@@ -59,8 +59,8 @@ class ParquetSource:
                     raise
                 raise RetrainerError(
                     f"'{self._file.uri}' is Parquet that Arrow {pa.__version__} can't read: {error.reason}. Upload the "
-                    "span again if it is damaged; if a newer Arrow wrote it, run retrainer on Python 3.12 or later, or have "
-                    "it written with older types."
+                    "span again if it is damaged; if a newer Arrow wrote it, run retrainer on Python 3.12 or later, or "
+                    "have it written with older types."
                 ) from error
             names = parquet.schema_arrow.names
             check_names(names, self._file.uri)
