@@ -154,8 +154,7 @@ def _refuse_long(values: pa.Array, target: ColumnType) -> None:
 
 
 def _refuse_inexact(column: pa.Array) -> None:
-    largest = pc.max(pc.abs(to_number(column))).as_py()
-    if largest is not None and largest >= EXACT_LIMIT:
+    if pc.max(pc.abs(to_number(column))).as_py() >= EXACT_LIMIT:
         raise CastError
 
 

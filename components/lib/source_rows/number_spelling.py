@@ -136,7 +136,7 @@ class Cells:
     def add(self, cells: pa.Array) -> None:
         """Note cells, of which none is missing."""
         self.rows += len(cells)
-        if len(cells) and len(self.examples) < _EXAMPLES:
+        if len(self.examples) < _EXAMPLES:
             first = pc.unique(cells).slice(0, 2 * _EXAMPLES).to_pylist()
             self.examples += [cell for cell in first if cell not in self.examples]
             del self.examples[_EXAMPLES:]

@@ -135,7 +135,7 @@ class _BlockParser:
         numbers = shape.numbers(first)
         if numbers is None or shape.deepest(len(numbers)) > _DEEPEST:
             return None
-        table = self._parse(lines, max(_PART_BYTES, shape.longest() + 1))
+        table = self._parse(lines, max(_PART_BYTES, shape.longest()))
         # Arrow takes two objects on a line for two rows.
         if table is None or len(table) != len(numbers):
             return None
@@ -191,8 +191,8 @@ class _Shape:
         self._ends = ends
 
     def longest(self) -> int:
-        """Bytes of the longest line, with its end."""
-        return int((self._ends - self._starts).max()) + 1
+        """Bytes of the longest line, without its end."""
+        return int((self._ends - self._starts).max())
 
     def numbers(self, first: int) -> np.ndarray | None:
         """Number of each line that is not blank; none if one of them does not begin and end as an object does."""

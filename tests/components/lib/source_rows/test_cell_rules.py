@@ -44,3 +44,44 @@ def test_what_is_set_to_be_missing_is_missing_in_a_key_and_what_is_usual_is_not(
     assert usual.of("other").as_text(cells).to_pylist() == [None, None, "-"]
     said = parse_rules(("NA", "-"), ".", "", {}, frozenset("a"))
     assert said.of("a").as_text(cells).to_pylist() == [None, "", None]
+
+
+def test_cells_of_which_none_is_missing_are_handed_on_as_they_are():
+    rules = CellRules()
+    for cells in (["1", "2"], ["Ulm", "Bonn"], ["Ulm", None]):
+        column = pa.array(cells)
+        assert rules.without_missing(column) is column
+        assert rules.as_text(column) is column
+        assert rules.as_numbers(column) is column
+    assert CellRules(null_values=()).without_missing(pa.array(["", "NA"])).to_pylist() == ["", "NA"]
+    assert CellRules(null_values=(), keep_words=True).as_text(pa.array([""])).to_pylist() == [""]
+
+
+def test_words_for_missing_cells_are_counted_but_for_the_empty_one():
+    cells = pa.array(["NA", "", "x", "null", "NA", None])
+    assert CellRules().missing_words(cells) == {"NA": 2, "null": 1}
+    assert CellRules(keep_words=True).missing_words(cells) == {}
+
+
+@pytest.mark.parametrize(
+    ("rules", "leave"),
+    [
+        (CellRules(), True), (CellRules(decimal=","), False), (CellRules(thousands=" "), False),
+        (CellRules(null_values=("", "-1")), False), (CellRules(null_values=("nan", "x")), True),
+        (CellRules(null_values=("inf",)), False), (CellRules(null_values=()), True),
+    ],
+)  # fmt: skip
+def test_numbers_are_left_as_they_are_where_none_means_a_missing_cell(rules, leave):
+    assert rules.leave_numbers is leave
+
+
+@pytest.mark.parametrize(
+    ("cell", "read"),
+    [
+        (",5", ".5"), ("-,5", "-.5"), ("+1.000", "+1000"), ("1.000.000,25e+3", "1000000.25e+3"),
+        ("1.00", "?"), ("1000.000", "?"), ("1,", "1."), (" 7 ", " 7 "), ("Infinity", "Infinity"), ("1e5", "1e5"),
+    ],
+)  # fmt: skip
+def test_a_number_has_groups_of_three_digits_or_none(cell, read):
+    rules = CellRules(decimal=",", thousands=".")
+    assert rules.as_numbers(pa.array([cell])).to_pylist() == [read]

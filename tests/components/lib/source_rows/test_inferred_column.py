@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from retrainer.components.lib.source_rows import inferred_column
 from retrainer.components.lib.source_rows.casts import CastError, cast
 from retrainer.components.lib.source_rows.cell_rules import CellRules
 from retrainer.components.lib.source_rows.column_types import ColumnType
@@ -186,3 +187,74 @@ def test_the_type_and_the_notes_do_not_depend_on_where_blocks_end(name):
     for end in range(1, len(cells)):
         assert read(cells[:end], cells[end:]) == whole, cells[end:]
     assert read(*([cell] for cell in cells)) == whole
+
+
+def test_a_block_of_plain_numbers_is_cast_at_once(monkeypatch):
+    column = InferredColumn(None)
+    column.add(pa.array(["1.5", "NA"]), CellRules())
+    monkeypatch.setattr(CellRules, "as_text", None)
+    assert column.add(pa.array(["3.5", "4"]), CellRules())[0].to_pylist() == [3.5, 4]
+    # Where a number may mean that a cell is missing, each cell is looked at.
+    with pytest.raises(TypeError):
+        column.add(pa.array(["3.5"]), CellRules(null_values=("", "-1")))
+    with pytest.raises(TypeError):
+        column.add(pa.array(["3.5"]), CellRules(decimal=","))
+
+
+def test_words_among_the_first_cells_spare_a_column_from_being_parsed(monkeypatch):
+    tried = []
+
+    def note(column, target):
+        tried.append((target, len(column)))
+        return cast(column, target)
+
+    monkeypatch.setattr(inferred_column, "cast", note)
+    words = pa.array(["Ulm"] * 64 + ["7"] * 1000)
+    assert infer_type(words, True)[0] == ColumnType.TEXT
+    assert tried == [(ColumnType.BOOLEAN, 64), (ColumnType.TEXT, 1064)]
+
+
+def test_a_cell_that_means_a_missing_one_is_none_where_a_number_is_meant():
+    column = InferredColumn(None)
+    rules = CellRules(null_values=("", "-1"))
+    read = [
+        column.add(pa.array(cells), rules)[0].to_pylist() for cells in (["7", "-1"], ["-1", "8"])
+    ]
+    assert read == [[7, None], [None, 8]]
+    assert (column.type, column.notes()) == (ColumnType.INTEGER, [])
+
+
+def test_a_finished_column_keeps_its_type_and_its_notes():
+    column = InferredColumn(None)
+    column.add(pa.array(["0700", "NA", "7"]), CellRules())
+    column.finish()
+    before = column.notes()
+    assert [(note.kind, note.rows) for note in before] == [("missing_words", 1), ("codes", 1)]
+    assert column.add(pa.array(["8", "NA", "09"]), CellRules())[0].to_pylist() == ["8", None, "09"]
+    assert column.notes() == before
+    whole = InferredColumn(None)
+    whole.add(pa.array([1]), None)
+    whole.finish()
+    with pytest.raises(CastError):
+        whole.add(pa.array(["x"]), None)
+
+
+@pytest.mark.parametrize(
+    ("declared", "strict", "values", "rejected", "notes"),
+    [
+        (ColumnType.INTEGER, False, [700, 7, None], [2], [("codes_as_numbers", 1)]),
+        (ColumnType.INTEGER, True, [None, 7, None], [0, 2], [("codes_as_numbers", 1)]),
+        (ColumnType.TEXT, False, ["0700", "7", "x"], [], []),
+        (ColumnType.LIST, False, ['["0700"]', '["7"]', '["x"]'], [], []),
+    ],
+)
+def test_a_declared_type_takes_codes_unless_it_is_strict(declared, strict, values, rejected, notes):
+    column = InferredColumn(declared, strict)
+    converted, wrong, fault = column.add(pa.array(["0700", "7", "x"]), CellRules())
+    assert (converted.to_pylist(), wrong.tolist()) == (values, rejected)
+    assert fault.endswith("has another spelling than numbers have") is strict
+    assert [(note.kind, note.rows) for note in column.notes()] == notes
+    # Cells of a format with types have no spelling.
+    typed = InferredColumn(ColumnType.INTEGER, strict)
+    assert typed.add(pa.array(["0700"]), None)[0].to_pylist() == [700]
+    assert typed.notes() == []

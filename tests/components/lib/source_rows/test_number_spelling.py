@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from retrainer.components.lib.source_rows import number_spelling
 from retrainer.components.lib.source_rows.number_spelling import (
     Cells,
     Spelling,
@@ -54,6 +55,20 @@ def test_one_code_among_numbers_is_seen_wherever_it_is(cell, place):
 )
 def test_plain_numbers_are_no_codes(cells):
     assert not any_code(pa.array(cells, pa.string()))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["0", "0.5", "-0", "-0.5", "7", "10", "-10", "1.05", "-100.0"], ["0"], ["-0"], ["-"], ["7"],
+        ["-7", "-0.7", None, "0."], [], [""], [None],
+    ],
+)  # fmt: skip
+def test_bytes_show_that_digits_and_points_are_no_codes(cells, monkeypatch):
+    # The expression takes several times as long, and most blocks need none.
+    monkeypatch.setattr(number_spelling, "pc", None)
+    assert not any_code(pa.array(cells, pa.string()))
+    assert not any_code(pa.array(["0700", *cells, "+7"], pa.string())[1:-1])
 
 
 @pytest.mark.parametrize(

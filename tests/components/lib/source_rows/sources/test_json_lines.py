@@ -86,19 +86,20 @@ def test_packed_or_not_the_rows_are_the_same(read, pack):
         ['{"a":"{[{[\\"\\\\"}', '{"a":"}]\\\\\\""}'],
         [f'{{"a":{"[" * 99}1{"]" * 99}}}'],
         [f'{{"a":[{",".join(["{}"] * 300)}]}}'],
+        ['{"a":"y"}', f'{{"a":"{"x" * (3 << 20)}"}}', '{"b":2}'],
         ['{"private":12345678901234567890123,"a":1}', '{"a":2}'],
         ['{"a":1,"b":"2024-02-29"}', *['{"a":1}'] * 4, '{"a":1,"b":"2024-03-01"}', '{"b":"x"}'],
     ],
     ids=[
         "numbers", "characters", "dates", "fractions", "nested", "blank lines", "windows", "brackets in text",
-        "a hundred deep", "wide", "left out", "dates again",
+        "a hundred deep", "wide", "long", "left out", "dates again",
     ],
 )  # fmt: skip
 def test_ordinary_blocks_are_read_at_once_and_not_row_by_row(source, monkeypatch, lines):
     def refuse(*_):
         raise AssertionError("this block is read row by row, which takes many times as long")
 
-    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 60 if lines[-1] == '{"b":"x"}' else 1 << 20)
+    monkeypatch.setattr(json_lines, "BLOCK_BYTES", 60 if lines[-1] == '{"b":"x"}' else 8 << 20)
     text = "\n".join(lines) + "\n"
     expected = [json.loads(line) for line in lines if line.strip()]
     monkeypatch.setattr(json_lines, "read_rows", refuse)
