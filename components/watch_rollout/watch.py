@@ -211,6 +211,8 @@ def _observe(
         newest = max(newest, to_text(datetime.fromtimestamp(float(canary["time"].max()), UTC)))
     progress = Progress(observed.seen, labels_seen, stage, earlier + counted, newest, guards)
     notes = [f"'{file}' can't be read yet: {why}" for file, why in unreadable.items()]
+    if not observed.seen and not observed.unreadable:
+        notes.append(f"'{settings.observations}' matches no file with rows of this rollout's time")
     notes += [
         f"{plural(observed.left_out[why], 'new row')} {why} left out"
         for why in (WITHOUT_TIME, WITHOUT_REQUEST)

@@ -124,7 +124,8 @@ class RolloutConfig(Section):
     observations: str = Field(
         min_length=1,
         description="Path or URI pattern of the tables of predictions, Parquet or JSON Lines, such as "
-        "`gs://acme/predictions/*/*.parquet`. A relative path starts at retrain.yaml's folder.",
+        "`gs://acme/store/predictions/*/*/*.parquet`, those of the store. A relative path starts at retrain.yaml's "
+        "folder.",
     )
     steps: list[StepConfig] = Field(
         default_factory=_default_steps,

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from servers.answers import Answers
+from servers.served_predictions import write_predictions
 
 from retrainer.components.lib.serving.rollout_settings import RolloutSettings
 from retrainer.components.lib.serving.rollout_state import Promotion, follow
+from retrainer.components.lib.store import Store
 from retrainer.components.watch_rollout.observations import (
     Reading,
     key_text,
@@ -39,6 +41,25 @@ def test_rows_without_a_version_go_by_their_variant(answers):
     observed = _read(answers)
     assert list(observed.rows["arm"].value_counts().sort_index()) == [10, 10]
     assert observed.left_out == {"of another version": 10}
+
+
+def test_the_stores_tables_of_predictions_are_such_whichever_of_their_versions_repeats_a_row(
+    tmp_path,
+):
+    store, (before, hour) = (
+        str(tmp_path),
+        (f"{BEGAN - timedelta(hours=n):%Y-%m-%dT%H}" for n in (1, 0)),
+    )
+    columns = {"distance": [1.0] * 50}
+    write_predictions(store, before, columns, version=1, failed=3)
+    for name in ("v1", "v2"):
+        write_predictions(store, hour, columns, version=2, variant="canary", name=name)
+    began = datetime.fromisoformat(f"{before}:00").replace(tzinfo=UTC)
+    pattern = f"{Store(store).predictions_uri}/*/*/*.parquet"
+    observed = read_observations(Reading(pattern, began, {}), 1, 2)
+    assert list(observed.rows["arm"].value_counts().sort_index()) == [50, 50]
+    assert observed.left_out == {"seen before": 50}
+    assert requests_of(observed.rows)["failed"].sum() == 1
 
 
 def test_rows_sampled_at_larger_rates_are_thinned(answers):

@@ -109,9 +109,13 @@ def test_the_run_that_rolls_back_notes_it_and_later_ones_do_not(
 
 
 def test_missing_data_never_promotes(begun, look, answers, memory):
-    assert "no observations of the new version since" in look(later=10_000)
+    said = look(later=10_000)
+    assert "no observations of the new version since" in said
+    assert "matches no file with rows of this rollout's time" in said
     answers.write("1.parquet", answers.rows(1, 2000))
-    assert "no observations of the new version since" in look(later=10_000)
+    said = look(later=10_000)
+    assert "no observations of the new version since" in said
+    assert "matches no file" not in said
     answers.write("2.parquet", answers.rows(2, 99), answers.rows(1, 99))
     assert "99 of 100 requests" in look(later=10_000)
     assert memory.state["traffic"] == {"1": 90, "2": 10}
