@@ -15,6 +15,32 @@ from .uris import create_exclusive, filesystem, is_local, join, read_json, remov
 from .version_uses import describe_uses, version_uses
 
 
+def check_deletion(store: str, version: int) -> list[str]:
+    """Check that a version can be deleted.
+
+    Args:
+        store: URI of the store.
+        version: The version.
+
+    Returns:
+        The names in its folder.
+
+    Raises:
+        RetrainerError: If there is nothing of this number, or something uses the version.
+    """
+    registry = Registry(Store(store).models_uri)
+    folder = registry.version_uri(version)
+    files = _files(folder)
+    if not files:
+        registry.get(version)
+    if files == [DELETED_FILE]:
+        noted = read_deletion(folder) or {}
+        by = f" by {noted['by']}" if noted.get("by") else ""
+        raise RetrainerError(f"version {version} of '{registry.uri}' was deleted{by} already.")
+    _check_unused(store, version)
+    return files
+
+
 def delete_version(store: str, version: int, info: Mapping[str, Any]) -> None:
     """Delete a version, or what a killed push or deletion left of one.
 
@@ -30,14 +56,7 @@ def delete_version(store: str, version: int, info: Mapping[str, Any]) -> None:
     """
     registry = Registry(Store(store).models_uri)
     folder = registry.version_uri(version)
-    files = _files(folder)
-    if not files:
-        registry.get(version)
-    if files == [DELETED_FILE]:
-        noted = read_deletion(folder) or {}
-        by = f" by {noted['by']}" if noted.get("by") else ""
-        raise RetrainerError(f"version {version} of '{registry.uri}' was deleted{by} already.")
-    _check_unused(store, version)
+    files = check_deletion(store, version)
     note = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **info}
     announced = create_exclusive(join(folder, DELETED_FILE), json.dumps(note, indent=2) + "\n")
     try:

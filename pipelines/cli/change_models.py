@@ -9,7 +9,7 @@ from ...components.lib.registry.approvals import approve, refuse
 from ...components.lib.registry.promotions import Change, promote, retire, roll_back
 from ...components.lib.registry.registry import AliasMovedError, Registry
 from ...components.lib.store import Store
-from ...components.lib.version_uses import describe_uses, version_uses
+from ...components.lib.version_uses import version_uses
 from .model_details import version_number
 from .users import this_user
 
@@ -91,17 +91,6 @@ def retire_champion(store: str, why: str) -> int:
         change = retire(Registry(Store(store).models_uri), _noted(why))
     assert change.previous is not None
     return change.previous
-
-
-def check_deletion(store: str, version: int) -> None:
-    """Check that a version can be deleted.
-
-    Raises:
-        RetrainerError: If something uses it.
-    """
-    uses = version_uses(store, version)
-    if uses:
-        raise RetrainerError(describe_uses(version, uses))
 
 
 def unused_versions(store: str, keep: int) -> list[int]:

@@ -246,7 +246,8 @@ def delete(
 
     What an alias points at, what the next rollback goes back to, and what a rollout or a deployment uses stays.
     """
-    from .change_models import check_deletion, delete_from_registry, unused_versions
+    from ...components.lib.deletions import check_deletion
+    from .change_models import delete_from_registry, unused_versions
 
     if unused == (version is not None):
         raise click.UsageError("name either a version or --unused")

@@ -22,6 +22,7 @@ from .engine_reach import reach_problems
 from .gate_checks import gate_problems
 from .model_checks import check_module, model_problems
 from .output_checks import output_problems
+from .place_checks import place_problems
 from .reach import reading_tasks, source_pattern, store_tasks
 from .schemas import open_schema
 from .sections.deploy.deploy import DeployConfig, ReadsTheStore
@@ -32,7 +33,7 @@ from .yaml_places import parse_place
 # What a table of predictions has beside the columns that the model was asked with.
 _OF_LOGS, _PREDICTION = ("request_id", "row"), "prediction"
 _PLACE = re.compile(
-    r"\b(?:data|validation|evaluation|model|serving|statistics|gate)\.[a-z_]+(?:\.\w+|\[\d+\])*"
+    r"\b(?!model\.py\b)(?:data|validation|evaluation|model|serving|statistics|gate)\.[a-z_]+(?:\.\w+|\[\d+\])*"
 )
 
 
@@ -62,7 +63,7 @@ def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     yield from _predict_problems(config)
     yield from _refusals("validation", lambda: _parse_validation(config))
     yield from _deployment_problems(config)
-    yield from _wildcards(config)
+    yield from place_problems(config)
     yield from reach_problems(loaded, here)
     if config.retraining and not config.monitoring:
         yield Problem(
@@ -152,21 +153,6 @@ def _data_problems(config: RetrainConfig) -> Iterator[Problem]:
         source=SourceOptions(format=data.format, **csv),
     )
     yield from _refusals("data", settings.check)
-
-
-def _wildcards(config: RetrainConfig) -> Iterator[Problem]:
-    """Describe folders whose names TensorFlow reads as patterns: it finds no model in them.
-
-    Source: `MatchPath` of tensorflow/core/platform/default/env.cc is fnmatch, whose characters are these.
-    """
-    for place, uri in (("store", config.store), ("pipeline_root", config.artifacts_uri)):
-        if found := next((character for character in uri if character in "*?[\\"), ""):
-            yield Problem(
-                f"{place} is '{uri}', and TensorFlow reads its '{found}' as a wildcard. Choose a folder without "
-                "*, ?, [ and \\.",
-                place=place,
-            )
-            return
 
 
 def _deployment_problems(config: RetrainConfig) -> Iterator[Problem]:

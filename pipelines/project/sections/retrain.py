@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from ..formats.image_names import Image
 from ..formats.names import NAME_RULE
+from ..formats.places import check_place
 from .data import DataConfig
 from .engine import EngineConfig
 from .gate import GateConfig
@@ -118,9 +119,9 @@ class RetrainConfig(Section):
     def _names_a_place(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("names no place; leave it out for the folder 'store'")
-        return value.strip()
+        return check_place(value)
 
     @field_validator("pipeline_root")
     @classmethod
     def _blank_is_unset(cls, value: str | None) -> str | None:
-        return (value or "").strip() or None
+        return check_place(value or "") or None

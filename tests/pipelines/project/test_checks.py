@@ -224,11 +224,22 @@ def test_a_problem_is_named_with_its_line_and_its_fix(project, old, new, line):
     assert found.startswith(line)
 
 
-@pytest.mark.parametrize(("setting", "name"), [("store", "[x]"), ("pipeline_root", "what?")])
-def test_a_folder_that_tensorflow_reads_as_a_pattern_is_named(project, setting, name):
-    folder = project(("name: orders", f"name: orders\n{setting}: '{name}'"))
-    [found] = problems(folder)
-    assert found.startswith(f"retrain.yaml:2: {setting} is '{name}', and TensorFlow reads")
+@pytest.mark.parametrize(
+    ("setting", "place", "says"),
+    [
+        ("store", "[x]", "and TensorFlow reads its '[' as a wildcard"),
+        ("pipeline_root", "what?", "and TensorFlow reads its '?' as a wildcard"),
+        ("store", "foo://b/x", "and nothing serves 'foo://'"),
+        ("store", "model.py", "and it is no folder"),
+        ("pipeline_root", "model.py/a/b", "and 'model.py' is no folder"),
+        ("store", "nowhere", "and it is no folder"),
+    ],
+)
+def test_a_folder_that_can_hold_no_store_is_named(project, setting, place, says):
+    folder = project(("name: orders", f"name: orders\n{setting}: '{place}'"))
+    (folder / "nowhere").symlink_to("gone")
+    found, *_ = problems(folder)
+    assert found.startswith(f"retrain.yaml:2: {setting} is '{place}', {says}")
 
 
 def test_all_problems_are_named_at_once(project):

@@ -76,6 +76,15 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
         ),
         (("name: orders", "name: orders\nstore: ''"), r"y:2: 'store' is '': names no place; leave"),
         (("name: orders", "name: orders\nstore: ' '"), r"y:2: 'store' is ' ': names no place"),
+        (
+            ("name: orders", "name: orders\nstore: 's3://'"),
+            r"'s3://': names no bucket; .* s3://bucket/",
+        ),
+        (("name: orders", "name: orders\nstore: gs:/b/store"), r"'gs:/b/store': names no bucket"),
+        (
+            ("name: orders", "name: orders\npipeline_root: gs:///store"),
+            r"y:2: 'pipeline_root' is 'gs:///store': names no bucket",
+        ),
         (("returned", "''"), r"y:4: 'data\.label' is ''"),
         (("name: orders", "name: orders\nmodel: {module: ''}"), r"y:2: 'model\.module' is ''"),
         (
