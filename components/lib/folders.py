@@ -14,7 +14,7 @@ from pathlib import Path
 from fsspec.implementations.local import LocalFileSystem
 
 from .errors import RetrainerError
-from .uris import ASIDE, filesystem, is_local, unfit_for_store
+from .uris import ASIDE, filesystem, is_local, list_names, unfit_for_store
 
 WRITING, REMOVED = ".writing-", ".removed-"
 """Prefixes of a scratch folder, and of a folder that is being deleted."""
@@ -24,11 +24,8 @@ _NO_FOLDER_RENAMED = errno.EMFILE
 
 def list_folders(uri: str) -> list[str]:
     """List the names in a folder, without what is being written there; none if it does not exist."""
-    fs, path = filesystem(uri)
-    if not fs.exists(path):
-        return []
-    names = (name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False))
-    return sorted(name for name in names if not name.startswith(".") and not name.endswith(ASIDE))
+    names = list_names(uri)
+    return [name for name in names if not name.startswith(".") and not name.endswith(ASIDE)]
 
 
 def publish_folder(folder: str | os.PathLike[str], uri: str, marker: str) -> bool:

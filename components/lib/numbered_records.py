@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import RetrainerError
-from .uris import create_exclusive, filesystem, join, read_json
+from .uris import create_exclusive, join, list_names, read_json
 
 RESTORE = "Restore it from a copy: without it, the record before it would be the newest."
 """What to do if a record is damaged."""
-_FILE = re.compile(r"(?:.*/)?(\d+)\.json")
+_FILE = re.compile(r"(\d+)\.json")
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,8 @@ class NumberedRecords:
 
     def numbers(self) -> list[int]:
         """List the numbers of the records, in order; a folder that does not exist has none."""
-        fs, path = filesystem(self.uri)
-        # Other processes write here, too, which a cached listing would not show.
-        fs.invalidate_cache(path)
-        try:
-            names = fs.ls(path, detail=False)
-        except FileNotFoundError:
-            return []
-        return sorted(int(match[1]) for name in names if (match := _FILE.fullmatch(name)))
+        matches = map(_FILE.fullmatch, list_names(self.uri))
+        return sorted(int(match[1]) for match in matches if match)
 
     def newest(self) -> NumberedRecord | None:
         """Read the newest record; None if there is none."""

@@ -16,7 +16,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from .errors import RetrainerError
-from .uris import create_exclusive, filesystem, join, read_text, remove, write_atomic
+from .uris import create_exclusive, join, list_names, read_text, remove, write_atomic
 
 # Whoever holds the lock compares and writes two small files, which takes less, even on a bucket.
 WAIT_SECONDS = 10.0
@@ -71,10 +71,7 @@ def schema_versions(uri: str, history_uri: str) -> Iterator[tuple[int, str]]:
         uri: The schema's file.
         history_uri: Folder of the former texts.
     """
-    try:
-        newest = _newest(history_uri)
-    except FileNotFoundError:
-        newest = 0
+    newest = _newest(history_uri)
     for number in range(newest + 1, 0, -1):
         with suppress(FileNotFoundError):
             place = uri if number > newest else join(history_uri, f"{number:06d}.pbtxt")
@@ -154,8 +151,5 @@ def _read(uri: str) -> str:
 
 
 def _newest(history_uri: str) -> int:
-    fs, path = filesystem(history_uri)
-    names = [name.rpartition("/")[2] for name in fs.ls(path, detail=False)]
-    return max(
-        (int(match[1]) for n in names if (match := re.fullmatch(r"(\d+)\.pbtxt", n))), default=0
-    )
+    matches = (re.fullmatch(r"(\d+)\.pbtxt", name) for name in list_names(history_uri))
+    return max((int(match[1]) for match in matches if match), default=0)

@@ -75,6 +75,19 @@ def exists(uri: str) -> bool:
     return fs.exists(path)
 
 
+def list_names(uri: str) -> list[str]:
+    """List the names of the files and folders in a folder, in order; none if it does not exist."""
+    fs, path = filesystem(uri)
+    # Other processes write here, too: a file system that remembers listings in spite of `filesystem` must not.
+    fs.invalidate_cache(path)
+    try:
+        paths = [found.rstrip("/") for found in fs.ls(path, detail=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    # Consoles of buckets make an object that stands for the folder itself.
+    return sorted(found.rpartition("/")[2] for found in paths if found != path.rstrip("/"))
+
+
 def read_bytes(uri: str) -> bytes:
     """Read a whole file.
 

@@ -13,7 +13,7 @@ from ..errors import RetrainerError
 from ..examples import SpanPart
 from ..folders import remove_old_folder
 from ..store import Store
-from ..uris import filesystem, is_local, join
+from ..uris import filesystem, is_local, join, list_names
 
 _MOUNTS = {"/gcs/": "gs://"}
 # A killed task leaves its folder; nothing runs for so long.
@@ -142,11 +142,7 @@ def _remove(folder: str) -> None:
 
 
 def _remove_leftovers(parent: str) -> None:
-    fs, path = filesystem(parent)
     # Another task may remove them meanwhile.
     with suppress(FileNotFoundError):
-        for name in fs.ls(path, detail=False):
-            if name.rstrip("/") != path.rstrip("/"):
-                remove_old_folder(
-                    join(parent, name.rstrip("/").rpartition("/")[2]), LEFTOVER_SECONDS
-                )
+        for name in list_names(parent):
+            remove_old_folder(join(parent, name), LEFTOVER_SECONDS)

@@ -17,7 +17,7 @@ from ..errors import RetrainerError
 from ..numbered_records import NumberedRecord, NumberedRecords
 from ..record_format import check_format
 from ..store import Store
-from ..uris import filesystem
+from ..uris import list_names
 from .incident import Detection, Group, Incident, IncidentState, opened
 
 FORMAT = 1
@@ -40,14 +40,7 @@ class IncidentRecords:
 
     def ids(self) -> list[str]:
         """List the ids, in the order in which the incidents of each champion were opened."""
-        uri = Store(self.store).incidents_uri
-        fs, path = filesystem(uri)
-        # Other processes open incidents, too, which a cached listing would not show.
-        fs.invalidate_cache(path)
-        try:
-            names = [name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        names = list_names(Store(self.store).incidents_uri)
         found = [(match, name) for name in names if (match := ID.fullmatch(name))]
         found.sort(
             key=lambda one: (int(one[0]["champion"]), one[0]["group"], int(one[0]["number"]))

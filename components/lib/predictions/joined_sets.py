@@ -3,7 +3,6 @@
 Importing it loads no Arrow, so that a light installation reads how mature labels are. `joined_table` reads the rows.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Any
 from ..errors import RetrainerError
 from ..folders import list_folders
 from ..record_format import check_format
+from ..spans.stored_spans import natural_order
 from ..store import Store
 from ..uris import exists, join, read_json
 
@@ -173,18 +173,12 @@ def newest_joined(store: str) -> list[JoinedSet]:
         The sets, newest span first.
     """
     place = Store(store)
-    names = sorted(list_folders(place.joined_uri), key=_natural)[-MOST_SPANS:]
+    names = sorted(list_folders(place.joined_uri), key=natural_order)[-MOST_SPANS:]
     found = [sets[-1] for name in reversed(names) if (sets := list_joined(store, name))]
     times = [one.newest or datetime.fromisoformat(one.joined) for one in found]
     # Spans at one time are ordered by their names.
     order = sorted(range(len(found)), key=lambda place: (times[place], -place), reverse=True)
     return [found[place] for place in order]
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [
-        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
-    ]
 
 
 def _compared(content: Mapping[str, Any]) -> Compared:

@@ -14,14 +14,7 @@ from typing import Any
 from ..digests import digest_folder
 from ..errors import RetrainerError
 from ..numbered_records import NumberedRecords
-from ..uris import (
-    create_exclusive,
-    filesystem,
-    join,
-    read_json,
-    write_atomic,
-    write_json,
-)
+from ..uris import create_exclusive, join, list_names, read_json, write_atomic, write_json
 from .aliases import RETIRE, ROLLBACK, Alias, AliasMove, AliasMovedError, Hold
 from .evaluation_summary import EvaluationSummary, SliceMetrics
 from .model_files import copy_model, remove_model
@@ -123,7 +116,7 @@ class Registry:
 
     def aliases(self) -> list[Alias]:
         """List the aliases that were ever set."""
-        return [self.alias(name) for name in sorted(self._names("aliases"))]
+        return [self.alias(name) for name in list_names(join(self.uri, "aliases"))]
 
     def evaluation(self, version: int) -> tuple[SliceMetrics, ...]:
         """Read the metrics of a version as the gate measured them, all rows first; none if they were not kept."""
@@ -237,7 +230,11 @@ class Registry:
 
     def numbers(self) -> list[int]:
         """List the numbers that were ever given, in order."""
-        return sorted(int(name) for name in self._names("versions") if re.fullmatch(r"\d+", name))
+        return sorted(
+            int(name)
+            for name in list_names(join(self.uri, "versions"))
+            if re.fullmatch(r"\d+", name)
+        )
 
     def version_uri(self, number: int) -> str:
         """Return the folder of a version's record and of what lies beside it."""
@@ -263,12 +260,3 @@ class Registry:
             return None
         # One that is being deleted is gone soon.
         return None if read_deletion(self.version_uri(number)) is not None else found
-
-    def _names(self, folder: str) -> list[str]:
-        fs, path = filesystem(join(self.uri, folder))
-        fs.invalidate_cache(path)
-        try:
-            found = fs.ls(path, detail=False)
-        except FileNotFoundError:
-            return []
-        return [name.rstrip("/").rpartition("/")[2] for name in found]

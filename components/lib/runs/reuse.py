@@ -25,7 +25,7 @@ from ..digests import digest_file, digest_folder, digest_value
 from ..errors import RetrainerError
 from ..folders import local_folder
 from ..store import Store
-from ..uris import filesystem, is_local, join, read_json, remove, write_json
+from ..uris import filesystem, is_local, join, list_names, read_json, remove, write_json
 from ..user_code.installed_packages import digest_code
 from ..user_code.user_code_digest import code_behind
 from .run_failures import noting_failure
@@ -255,10 +255,8 @@ class _Entries:
 
     def _prune(self) -> None:
         """Remove what is old or too many. Who reads it meanwhile misses a file, and does the work."""
-        fs, path = filesystem(self.folder)
-        names = [name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)]
         folders = sorted(
-            (match for name in names if (match := _FOLDER.fullmatch(name))),
+            filter(None, map(_FOLDER.fullmatch, list_names(self.folder))),
             key=lambda match: match["stamp"],
             reverse=True,
         )

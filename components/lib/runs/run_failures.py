@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import RetrainerError
 from ..store import Store
-from ..uris import filesystem, join, read_json, remove, write_atomic
+from ..uris import join, list_names, read_json, remove, write_atomic
 
 FORMAT = 1
 MOST_AGE = timedelta(days=30)
@@ -134,13 +134,8 @@ def _note(store: str, task: str, path: str, error: Exception) -> None:
 
 
 def _names(folder: str) -> list[tuple[str, str]]:
-    fs, path = filesystem(folder)
-    try:
-        paths = fs.ls(path, detail=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    names = sorted(one.rstrip("/").rpartition("/")[2] for one in paths)
-    return [(name, match["stamp"]) for name in names if (match := _FILE.fullmatch(name))]
+    matches = map(_FILE.fullmatch, list_names(folder))
+    return [(match[0], match["stamp"]) for match in matches if match]
 
 
 def _read(uri: str) -> Failure | None:

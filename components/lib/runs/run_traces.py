@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import RetrainerError
 from ..store import Store
-from ..uris import filesystem, join, read_json
+from ..uris import join, list_names, read_json
 from .run_failures import Failure, check_moment, failures_of, read_failures
 from .run_records import FORMAT, SUBMISSION, RunKey, TaskRecord, TaskState
 
@@ -178,13 +178,8 @@ def read_traces(store: str, folder: str) -> list[RunTrace]:
 
 def _read_traces(store: str, folder: str) -> list[RunTrace]:
     uri = Store(store).run_tasks_uri(folder)
-    fs, path = filesystem(uri)
-    try:
-        names = [name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
     found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-    for name in sorted(names):
+    for name in list_names(uri):
         match = _FILE.fullmatch(name)
         content = _read(join(uri, name)) if match else None
         if match and content:
@@ -194,12 +189,7 @@ def _read_traces(store: str, folder: str) -> list[RunTrace]:
 
 def list_folders(store: str) -> list[str]:
     """List the folders of runs in a store, whatever they hold."""
-    fs, root = filesystem(Store(store).runs_uri)
-    try:
-        paths = fs.ls(root, detail=False)
-    except FileNotFoundError:
-        return []
-    return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
+    return list_names(Store(store).runs_uri)
 
 
 def list_traces(store: str, folders: Sequence[str] | None = None) -> list[RunTrace]:

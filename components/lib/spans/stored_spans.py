@@ -14,7 +14,7 @@ from ..errors import RetrainerError
 from ..folders import remove_folder, remove_leftovers, remove_old_folder
 from ..record_fields import known_fields
 from ..store import Store
-from ..uris import exists, filesystem, join, read_json
+from ..uris import exists, filesystem, join, list_names, read_json
 
 SPAN_FILE = "span.json"
 VERSION_DIGITS = 16
@@ -125,7 +125,9 @@ def list_versions(store: str, span: str) -> list[SpanVersion]:
         The versions, oldest first by the time of their ingestion; none if the span was never ingested.
     """
     home = Store(store).span_uri(span)
-    found = (find_version(join(home, name)) for name in _folders(home) if _VERSION.fullmatch(name))
+    found = (
+        find_version(join(home, name)) for name in list_names(home) if _VERSION.fullmatch(name)
+    )
     versions = [version for version in found if version is not None]
     return sorted(versions, key=lambda version: (version.ingested, version.version))
 
@@ -140,7 +142,7 @@ def list_stored(store: str) -> dict[str, list[SpanVersion]]:
         Versions, oldest first, by span; numbers within the spans' names are ordered as numbers.
     """
     found = {}
-    for folder in sorted(_folders(Store(store).spans_uri), key=_natural):
+    for folder in sorted(list_names(Store(store).spans_uri), key=natural_order):
         versions = list_versions(store, folder)
         if versions:
             found[versions[-1].span] = versions
@@ -196,10 +198,10 @@ def remove_span_leftovers(store: str) -> int:
     """
     spans = Store(store)
     count = 0
-    for folder in _folders(spans.spans_uri):
+    for folder in list_names(spans.spans_uri):
         home = spans.span_uri(folder)
         count += remove_leftovers(home, LEFTOVER_SECONDS)
-        for name in _folders(home):
+        for name in list_names(home):
             version = join(home, name)
             # On a bucket the record is written last and deleted first.
             if _VERSION.fullmatch(name) and not exists(join(version, SPAN_FILE)):
@@ -212,13 +214,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _folders(uri: str) -> list[str]:
-    fs, path = filesystem(uri)
-    if not fs.exists(path):
-        return []
-    return [name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)]
-
-
-def _natural(name: str) -> list[Any]:
+def natural_order(name: str) -> list[Any]:
+    """Return what orders names of spans with the numbers in them as numbers; for `sorted`."""
     # Splitting by a group alternates text and digits, so text is never compared with a number.
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]

@@ -10,6 +10,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.uris import (
     create_exclusive,
     filesystem,
+    list_names,
     read_json,
     read_range,
     read_text,
@@ -22,7 +23,9 @@ def test_write_atomic_replaces_whole_content_and_leaves_nothing_beside_it(tmp_pa
     write_atomic(str(target), "one")
     write_atomic(str(target), "two")
     assert read_text(str(target)) == "two"
-    assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
+    assert list_names(str(target.parent)) == ["file.txt"]
+    assert list_names(str(tmp_path)) == ["deep"]
+    assert list_names(str(target.parent / "none")) == []
 
 
 def test_write_atomic_keeps_the_old_content_when_the_disk_refuses(tmp_path, monkeypatch):

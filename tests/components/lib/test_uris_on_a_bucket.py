@@ -18,6 +18,7 @@ from retrainer.components.lib.uris import (
     create_exclusive,
     exists,
     filesystem,
+    list_names,
     read_text,
     write_atomic,
 )
@@ -36,6 +37,10 @@ def test_what_is_written_can_be_read_and_listed(bucket):
     write_atomic("gs://acme/claims/a", "one")
     assert read_text("gs://acme/claims/a") == "one"
     assert exists("gs://acme/claims/a")
+    write_atomic("gs://acme/claims/of/b", "two")
+    filesystem("gs://acme/claims/")[0].pipe_file("acme/claims/", b"")
+    assert list_names("gs://acme/claims") == ["a", "of"]
+    assert list_names("gs://acme/none") == list_names("gs://acme/claims/of/b/none") == []
 
 
 def test_of_many_who_create_one_succeeds(bucket):

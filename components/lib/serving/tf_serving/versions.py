@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...folders import local_folder, publish_folder, remove_folder, remove_leftovers
-from ...uris import filesystem, is_local, join, read_json
+from ...uris import exists, filesystem, is_local, join, list_names, read_json
 from ..interface import ServedModel, ServiceError
 
 MARKER = "retrainer.json"
@@ -55,14 +55,8 @@ class VersionFolders:
 
     def numbers(self) -> list[int]:
         """List the versions that retrainer put there, oldest first."""
-        fs, path = filesystem(self.uri)
-        fs.invalidate_cache(path)
-        try:
-            names = [name.rstrip("/").rpartition("/")[2] for name in fs.ls(path, detail=False)]
-        except FileNotFoundError:
-            return []
-        found = (int(name) for name in names if name.isdecimal())
-        return sorted(one for one in found if fs.exists(f"{path}/{one}/{MARKER}"))
+        found = (int(name) for name in list_names(self.uri) if name.isdecimal())
+        return sorted(one for one in found if exists(join(self.uri, str(one), MARKER)))
 
     def remove_but(self, needed: Iterable[int], keep: int) -> None:
         """Remove old versions that retrainer put there.
