@@ -182,12 +182,18 @@ def test_old_keys_and_records_with_a_successor_are_deleted(tmp_path):
     write("runs/new", 44, 44)
     write("triggers/busy", 60, 50, 3, 1, 0)
     write("spans/old", 50)
+    # At the bounds they stay.
+    write("spans/edge", 45)
+    write("triggers/edge", 2, 0)
     assert claims.sweep(NOW) == 2 + 1 + 3 + 1
     left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.json"))
     assert left == [
         "runs/new/00000002.json",
+        "spans/edge/00000001.json",
         "triggers/busy/00000004.json",
         "triggers/busy/00000005.json",
+        "triggers/edge/00000001.json",
+        "triggers/edge/00000002.json",
     ]
     # The sequence goes on, for a replica that knew of it and for one that starts.
     for each in (claims, FileClaims(str(tmp_path))):
