@@ -104,21 +104,11 @@ def test_ten_thousand_columns_are_ingested(chain):
             ",".join(str((column * seed + row) % 7) for column in range(10_000)) + f",{row % 2}\n"
             for row in range(5)
         )
-        for seed in (1, 2, 3)
+        for seed in (1, 2)
     ]
     chain.ingest(*spans)
     assert chain.eval.shape == (5, 10_001)
-    assert chain.eval.column("c9999").to_pylist() == [(9_999 * 3 + row) % 7 for row in range(5)]
-
-
-def test_a_million_distinct_strings_are_counted_within_their_sketch(chain):
-    def span(seed, rows):
-        return "s,label\n" + "".join(f"v{seed}-{i},{i % 2}\n" for i in range(rows))
-
-    chain.ingest(span(1, 10_000), span(2, 1_000_000), span(3, 10_000)).compute()
-    unique = chain.feature("s", "Split-train").string_stats.unique
-    # TFDV's sketch of distinct values is within a few percent.
-    assert abs(unique / 1_010_000 - 1) < 0.05
+    assert chain.eval.column("c9999").to_pylist() == [(9_999 * 2 + row) % 7 for row in range(5)]
 
 
 BIG = "x" * (10 << 20)
@@ -245,9 +235,9 @@ def test_nul_bytes_stay_in_their_cell(chain):
 
 
 def test_a_span_of_three_hundred_small_files_is_one_span(chain, tmp_path):
-    for span in (1, 2):
+    for span, files in ((1, 1), (2, 300)):
         (tmp_path / "in" / str(span)).mkdir(parents=True)
-        for number in range(300):
+        for number in range(files):
             row = f"{span * 1_000 + number},Ulm,{number}.5,{number % 2}\n"
             (tmp_path / "in" / str(span) / f"{number:03}.csv").write_text(HEADER + row)
     ingest(
