@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -44,7 +45,7 @@ class Step:
     run_id: str
     title: str
     detail: str
-    prepare: Callable[[], None]
+    prepare: Callable[[], object]
     expected: tuple[str, ...]
 
 
@@ -74,42 +75,8 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
             f"{len(flights):,} flights of 2013, one span a month; January to October are there."
         )
 
-        def fix_and_shuffle() -> None:
-            data.write_month(flights, LAST_MONTH, files)
-            for month in range(FIRST_MONTHS, LAST_MONTH):
-                data.write_shuffled_month(flights, month, files)
-
-        steps = [
-            Step(
-                "1-first-retrain",
-                "The first retrain: there is no champion yet",
-                "The value thresholds alone decide.",
-                lambda: None,
-                ("pushed as version 1",),
-            ),
-            Step(
-                "2-new-month",
-                "November arrives: only it is ingested",
-                "The new model is compared with the champion on November's flights.",
-                lambda: _discard(data.write_month(flights, NEW_MONTH, files)),
-                ("pushed", "refused"),
-            ),
-            Step(
-                "3-broken-month",
-                "December arrives broken",
-                "The column dep_delay is missing, carriers are unknown, distances are negative.",
-                lambda: _discard(data.write_broken_month(flights, LAST_MONTH, files)),
-                ("stopped at validate_examples",),
-            ),
-            Step(
-                "4-worse-model",
-                "December is fixed, but the labels are wrong",
-                "A bad join has shuffled the labels of October and November, which train the model.",
-                fix_and_shuffle,
-                ("refused",),
-            ),
-        ]
         records = []
+        steps = _steps(flights, files)
         for number, step in enumerate(steps, 1):
             console.print()
             console.rule(
@@ -144,6 +111,44 @@ def run_demo(folder: Path, verbose: bool = False) -> int:
     return 1 if problems else 0
 
 
+def _steps(flights: pd.DataFrame, files: Path) -> list[Step]:
+    def fix_and_shuffle() -> None:
+        data.write_month(flights, LAST_MONTH, files)
+        for month in range(FIRST_MONTHS, LAST_MONTH):
+            data.write_shuffled_month(flights, month, files)
+
+    return [
+        Step(
+            "1-first-retrain",
+            "The first retrain: there is no champion yet",
+            "The value thresholds alone decide.",
+            lambda: None,
+            ("pushed as version 1",),
+        ),
+        Step(
+            "2-new-month",
+            "November arrives: only it is ingested",
+            "The new model is compared with the champion on November's flights.",
+            lambda: data.write_month(flights, NEW_MONTH, files),
+            ("pushed", "refused"),
+        ),
+        Step(
+            "3-broken-month",
+            "December arrives broken",
+            "The column dep_delay is missing, carriers are unknown, distances are negative.",
+            lambda: data.write_broken_month(flights, LAST_MONTH, files),
+            ("stopped at validate_examples",),
+        ),
+        Step(
+            "4-worse-model",
+            "December is fixed, but the labels are wrong",
+            "A bad join has shuffled the labels of October and November, which train the model.",
+            fix_and_shuffle,
+            ("refused",),
+        ),
+    ]
+
+
 def _clear(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARKER).exists():
@@ -151,10 +156,6 @@ def _clear(folder: Path) -> None:
                 f"'{folder}' exists and was not written by the demo. Name another folder with --dir."
             )
         shutil.rmtree(folder)
-
-
-def _discard(_: object) -> None:
-    """Drop a return value."""
 
 
 def _print_table(records: list[tuple[RunRecord, str]], console: Console) -> None:

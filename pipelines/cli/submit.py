@@ -127,32 +127,25 @@ def submit(
     show_warnings([problem] if problem else [])
     if not wait:
         return
+    goes_on = (
+        f"Run {request.run_id} is no longer followed, and goes on: {submission.url}\n"
+        f"To follow it again: {again} --wait (with the same other options)"
+    )
     try:
         with stopped_by_signals():
             status = follow(
                 target, submission, lambda line: click.echo(line, err=as_json), poll_seconds
             )
     except LostSightError as error:
-        raise LostSightError(
-            f"{error}\n{_goes_on(request.run_id, submission.url, again)}"
-        ) from error
+        raise LostSightError(f"{error}\n{goes_on}") from error
     except KeyboardInterrupt as error:
-        raise Stopped(
-            _goes_on(request.run_id, submission.url, again), getattr(error, "signal_number", SIGINT)
-        ) from error
+        raise Stopped(goes_on, getattr(error, "signal_number", SIGINT)) from error
     click.echo(f"{status.state}{': ' if status.error else ''}{status.error}", err=as_json)
     if pipeline == MONITORING:
         from .retrains import print_retrains, retrain_on
 
         print_retrains(retrain_on(kind, file, image, take_flags(options)), err=as_json)
     raise click.exceptions.Exit(0 if status.state == RemoteState.SUCCEEDED else 1)
-
-
-def _goes_on(run_id: str, url: str, again: str) -> str:
-    return (
-        f"Run {run_id} is no longer followed, and goes on: {url}\n"
-        f"To follow it again: {again} --wait (with the same other options)"
-    )
 
 
 def _run_here(

@@ -118,8 +118,24 @@ def load_config(
     file = Path(path)
     if file.is_dir():
         file = file / "retrain.yaml"
+    text = _read_text(file)
+    config, places, old = read_config(text, str(file), OVERRIDES)
+    for spelling in old:
+        say(spelling.describe(YamlPlaces(str(file), text)))
+    home = file.resolve().parent
+    module, source = _read_module(config.model.module, home)
+    return LoadedConfig(
+        config=_located(config, home),
+        module=module,
+        module_source=source,
+        path=str(file),
+        places=places,
+    )
+
+
+def _read_text(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise RetrainerError(
             f"there is no '{file}'. Name yours, or have 'retrainer init {file.parent}' write one to start from."
@@ -128,10 +144,10 @@ def load_config(
         raise RetrainerError(_not_utf8(file, error)) from error
     except OSError as error:
         raise RetrainerError(f"'{file}' can't be read: {error.strerror}.") from error
-    config, places, old = read_config(text, str(file), OVERRIDES)
-    for spelling in old:
-        say(spelling.describe(YamlPlaces(str(file), text)))
-    home = file.resolve().parent
+
+
+def _located(config: RetrainConfig, home: Path) -> RetrainConfig:
+    """Return a configuration with every local path absolute."""
     data = config.data.model_copy(update={"pattern": _absolute(config.data.pattern, home)})
     if data.hash.key_file:
         key = data.hash.model_copy(update={"key_file": _absolute(data.hash.key_file, home)})
@@ -157,7 +173,7 @@ def load_config(
     monitoring = config.monitoring
     if monitoring:
         monitoring = monitoring.located(lambda path: _absolute(path, home))
-    config = config.model_copy(
+    return config.model_copy(
         update={
             "data": data,
             "monitoring": monitoring,
@@ -168,14 +184,6 @@ def load_config(
             "store": _absolute(config.store, home),
             "pipeline_root": _absolute(config.artifacts_uri, home),
         }
-    )
-    module, source = _read_module(config.model.module, home)
-    return LoadedConfig(
-        config=config,
-        module=module,
-        module_source=source,
-        path=str(file),
-        places=places,
     )
 
 
