@@ -39,7 +39,7 @@ def distance_signal(
     reference: str,
     spans: Sequence[str] = (),
 ) -> Signal:
-    """Return the signal of a distance.
+    """Return the signal of a distance; silent where earlier ones vary so much that none could be beyond the bound.
 
     Args:
         kind: Its kind.
@@ -49,6 +49,14 @@ def distance_signal(
         reference: What was compared with, in words.
         spans: Names of the reference's spans, oldest first.
     """
+    if distance.source != "threshold" and distance.bound >= distance.measure.most:
+        return silent(
+            kind,
+            subject,
+            f"earlier spans of {column} differ so much that no {distance.measure.words} would be unusual. Set a bound "
+            f"(monitoring.drift.thresholds.{column}), or leave the column out (monitoring.drift.ignore)",
+            column,
+        )
     where = " on the same weekday or hour" if distance.season else ""
     usual = _SOURCES[distance.source].format(bound=f"{distance.bound:.3g}")
     meaning = f"{column} is {distance.value:.3g} from {reference}{where} ({distance.measure.words}); {usual}"

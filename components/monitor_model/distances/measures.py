@@ -1,5 +1,6 @@
 """Measures of the distance between distributions, over whole tables of shares at once."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ class Measure:
             standard deviation, a text's share that moves by one in a hundred.
         text: Whether it can measure text.
         numbers: Whether it can measure numbers.
+        most: No distance is larger.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Measure:
     least: float
     text: bool = True
     numbers: bool = True
+    most: float = math.inf
 
     def distance(self, one: np.ndarray, other: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Measure rows of counts against others.
@@ -105,10 +108,21 @@ def _shares(counts: np.ndarray) -> np.ndarray:
 MEASURES: Mapping[str, Measure] = {
     one.name: one
     for one in (
-        Measure("jensen_shannon", "Jensen-Shannon divergence", jensen_shannon, 1, 10, 0.002),
-        Measure("infinity_norm", "L-infinity norm", l_infinity, 2, 20, 0.01),
+        Measure(
+            "jensen_shannon", "Jensen-Shannon divergence", jensen_shannon, 1, 10, 0.002, most=1.0
+        ),
+        Measure("infinity_norm", "L-infinity norm", l_infinity, 2, 20, 0.01, most=1.0),
         Measure("psi", "population stability index", psi, 1, 10, 0.01),
-        Measure("ks", "Kolmogorov-Smirnov distance", kolmogorov_smirnov, 2, 100, 0.04, text=False),
+        Measure(
+            "ks",
+            "Kolmogorov-Smirnov distance",
+            kolmogorov_smirnov,
+            2,
+            100,
+            0.04,
+            text=False,
+            most=1.0,
+        ),
         Measure("wasserstein", "normed Wasserstein distance", wasserstein, 2, 100, 0.1, text=False),
     )
 }
