@@ -15,7 +15,7 @@ from ..lib.report.page import place_of
 from ..lib.saved_models.saved_model import Model, load_model
 from ..lib.uris import join, write_atomic
 from ..lib.verdicts import Blessing, Champion
-from ..lib.words import name_spans
+from ..lib.words import of_spans
 from .champion_comparison import (
     ALL_ROWS,
     ChampionUnfitError,
@@ -251,9 +251,12 @@ def _render(
     who = {CANDIDATE: "challenger", **({BASELINE: "champion"} if against.exists else {})}
     plots = {
         label_words(examples, output): {
-            name: merge_plot_data(
-                measured.plots.get(output, {}).get(model, ModelPlots()),
-                evaluation.plots.get(output, {}).get(name, ModelPlots()),
+            name: replace(
+                merge_plot_data(
+                    measured.plots.get(output, {}).get(model, ModelPlots()),
+                    evaluation.plots.get(output, {}).get(name, ModelPlots()),
+                ),
+                class_words=examples.classes.get(examples.outputs[output][0], ()),
             )
             for model, name in who.items()
         }
@@ -294,7 +297,7 @@ def _facts(
 ) -> dict[str, object]:
     return {
         "Eval rows": f"{examples.rows(EVAL):,}",
-        "Eval spans": name_spans(examples.span_names(EVAL)),
+        "Evaluated on": of_spans(examples.span_names(EVAL)),
         **training_facts(examples, training),
         "Label": ", ".join(label_words(examples, output) for output in examples.outputs),
         "Challenger": f"digest {digest[:12]}",

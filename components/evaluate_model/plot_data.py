@@ -76,6 +76,7 @@ class ModelPlots:
         errors: Of numbers: the absolute error that a share of rows stays below, by share.
         bias: Of numbers: mean of prediction minus label.
         histogram: How its predictions are distributed.
+        class_words: Words for the classes, from 0; none: their numbers.
     """
 
     curve: Sequence[Matrix] = ()
@@ -85,6 +86,7 @@ class ModelPlots:
     errors: Mapping[float, float] = field(default_factory=dict)
     bias: float | None = None
     histogram: Histogram = field(default_factory=Histogram)
+    class_words: Sequence[str] = ()
 
     @property
     def rarer_share(self) -> float:

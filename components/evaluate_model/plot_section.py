@@ -106,17 +106,18 @@ def _classes(plots: Mapping[str, ModelPlots]) -> Markup:
     if not known:
         return Markup("")
     count = max(len(table) for table in known.values())
+    words = next((plot.class_words for plot in plots.values() if plot.class_words), ())
+    names = [*words, *map(str, range(len(words), count))]
     if count <= MOST_CLASSES:
         body = Markup("").join(
-            confusion_table([str(i) for i in range(len(table))], table, who)
-            for who, table in known.items()
+            confusion_table(names[: len(table)], table, who) for who, table in known.items()
         )
         body = Markup('<div class="plots">{}</div>').format(body)
     else:
-        body = Markup("").join(_confusions(who, table) for who, table in known.items())
+        body = Markup("").join(_confusions(who, table, names) for who, table in known.items())
     rows = []
     for i in range(count):
-        row: list[object] = [str(i)]
+        row: list[object] = [names[i]]
         for table in known.values():
             row += _class_shares(table, i)
         rows.append(row)
@@ -141,7 +142,7 @@ def _class_shares(table: Sequence[Sequence[float]], i: int) -> list[object]:
     ]
 
 
-def _confusions(who: str, table: Sequence[Sequence[float]]) -> Markup:
+def _confusions(who: str, table: Sequence[Sequence[float]], names: Sequence[str]) -> Markup:
     wrong = sorted(
         (
             (value, i, j)
@@ -152,7 +153,7 @@ def _confusions(who: str, table: Sequence[Sequence[float]]) -> Markup:
         key=lambda one: (-one[0], one[1:]),
     )
     rows = [
-        [i, j, f"{value:,.0f}", percent(value / sum(table[i]))]
+        [names[i], names[j], f"{value:,.0f}", percent(value / sum(table[i]))]
         for value, i, j in wrong[:MOST_CONFUSIONS]
     ]
     columns: list[str | Column] = [

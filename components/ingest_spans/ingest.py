@@ -116,6 +116,7 @@ def ingest(
         excluded=tuple(excluded),
         lists=settings.lists,
         label_keys={name: tuple(columns) for name, columns in settings.label_keys.items()},
+        classes=settings.changes.classes,
     )
     for split in (TRAIN, EVAL):
         if examples.rows(split) == 0:

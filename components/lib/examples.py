@@ -106,6 +106,7 @@ class Examples:
         lists: Columns of lists, each cell a JSON list of texts and numbers.
         label_keys: Of models with several outputs, or with several labels for one: the columns of each output's labels,
             by its name; `label` is the first of them. Empty for one label.
+        classes: Of columns that number texts: the texts, from 0, by column.
     """
 
     label: str
@@ -119,6 +120,7 @@ class Examples:
     key_features: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     label_keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -173,6 +175,7 @@ class Examples:
             label_keys={
                 name: tuple(columns) for name, columns in manifest.get("label_keys", {}).items()
             },
+            classes={name: tuple(texts) for name, texts in manifest.get("classes", {}).items()},
         )
 
     def write(self, path: str | os.PathLike[str]) -> None:

@@ -57,6 +57,15 @@ class ColumnChanges:
         """The derived columns that are lists."""
         return tuple(name for name, expression in self.derived.items() if SPLIT in expression)
 
+    @property
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """The texts that the derived columns of classes number, by column."""
+        return {
+            name: tuple(expression[CLASS_OF][1][VALUE])
+            for name, expression in self.derived.items()
+            if CLASS_OF in expression
+        }
+
 
 def parse_columns(columns: Mapping[str, Any]) -> ColumnChanges:
     """Parse the setting `data.columns`.

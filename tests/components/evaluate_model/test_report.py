@@ -256,8 +256,11 @@ def test_plots_of_two_labels_of_classes_and_of_numbers(binary: Callable[[], Mode
     assert "are positive" in html
     assert html.count("<polyline") == 6
     assert "nan" not in "".join(re.findall(r'points="[^"]*"', html))
-    classes = page(slices, "AUC", "auc", plots={"challenger": ModelPlots(classes=[[5, 1], [0, 2]])})
-    assert "83.3 %" in section(classes, "Confusion matrix")
+    plots = ModelPlots(classes=[[5, 1], [0, 2]], class_words=("<cat>",))
+    classes = section(page(slices, "AUC", "auc", plots={"challenger": plots}), "Confusion matrix")
+    assert "83.3 %" in classes
+    # A class that has no word is its number.
+    assert re.findall(r'<th scope="row">(.*?)</th>', classes) == ["&lt;cat&gt;", "1"]
     many = np.eye(40) * 9
     many[3, 7] = 5
     confused = page(slices, "AUC", "auc", plots={"challenger": ModelPlots(classes=many.tolist())})

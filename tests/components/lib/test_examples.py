@@ -53,6 +53,12 @@ def test_what_a_manifest_says_of_its_key_is_read_again(tmp_path):
     assert Examples.read(tmp_path).bare_key == ("id", "shop")
 
 
+def test_the_words_of_classes_are_read_again(tmp_path):
+    examples = Examples("late", {"train": (), "eval": ()}, ("1",), classes={"late": ("no", "yes")})
+    examples.write(tmp_path)
+    assert Examples.read(tmp_path) == examples
+
+
 def test_a_missing_manifest_is_named(tmp_path):
     with pytest.raises(RetrainerError, match="no examples manifest"):
         Examples.read(tmp_path)

@@ -107,6 +107,8 @@ def test_cells_that_cannot_be_taken_are_faults_of_their_rows():
     classes = {"value": ["ulm", "wien"]}
     bare = {"utf8_lower": {"utf8_trim_whitespace": "name"}}
     assert derived({"index_in": [bare, classes]}) == ([0, None, None], {"name": [1]})
+    made = parse_columns({"class": {"index_in": [bare, classes]}, "hour": {"hour": "at"}})
+    assert made.classes == {"class": ("ulm", "wien")}
 
 
 @pytest.mark.parametrize(
