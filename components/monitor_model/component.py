@@ -16,6 +16,7 @@ def monitor_model(
     label: str = "",
     evaluation: Dict[str, Any] = {},
     lists: List[str] = [],
+    output: str = "",
     retraining: Dict[str, Any] = {},
     labels_failure: str = "",
     now: str = "",
@@ -38,6 +39,8 @@ def monitor_model(
         label: Name of the label's column.
         evaluation: The section `evaluation`: metrics, slices and thresholds of the realised quality.
         lists: Columns of lists: a row is in the slice of each of its values.
+        output: Of a model with several outputs the one that is judged: by its logs, and not by tables of
+            `predict_batch`, which have all outputs. Empty for models with one output.
         retraining: The section `retraining`, with `pipeline` (its name), and `pattern`, `marker` and `label` of the
             data that a run trains on. Empty: incidents ask for no run.
         labels_failure: Why new labels were not joined; empty if they were. What needs no labels is judged and recorded,
@@ -63,6 +66,7 @@ def monitor_model(
             label=label,
             evaluation=evaluation,
             lists=lists,
+            output=output,
             retraining=retraining,
             labels_failure=labels_failure,
             report_path=report.path,

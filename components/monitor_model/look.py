@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from ..lib.examples import open_parquet
+from ..lib.monitoring.reference import Reference, find_or_make_reference
 from ..lib.predictions.joined_sets import JoinedSet
 from ..lib.predictions.prediction_sets import PredictionSet
 from ..lib.predictions.prediction_table import OK, TableColumns, read_columns, read_predictions
@@ -69,6 +70,7 @@ class Look:
         label: Name of the label's column; empty if unknown.
         evaluation: The section `evaluation`: metrics, slices, thresholds, the weight's column.
         lists: Columns of lists, each cell a JSON list.
+        output: Of a model with several outputs the one that is judged; empty for models with one.
         broken: Why the values of a column can't be trusted, by column; found by the checks of kind `data`.
         broken_before: Spans in which the values of a column could not be trusted, by column.
         judged_before: How many rows each span had when it was first judged, by span.
@@ -87,6 +89,7 @@ class Look:
     label: str = ""
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     lists: tuple[str, ...] = ()
+    output: str = ""
     broken: Mapping[str, str] = field(default_factory=dict)
     broken_before: Mapping[str, Collection[str]] = field(default_factory=dict)
     judged_before: Mapping[str, int] = field(default_factory=dict)
@@ -114,6 +117,20 @@ class Look:
             self._shared[key] = make()
         made: _Made = self._shared[key]
         return made
+
+    def reference(self) -> Reference:
+        """Return the rows that the gate judged the champion on, with its predictions.
+
+        Raises:
+            RetrainerError: If they can't be found, or the champion can't score them.
+        """
+        weight = str(self.evaluation.get("example_weight_key") or "")
+        return self.share(
+            ("reference",),
+            lambda: find_or_make_reference(
+                self.store, self.model, self.label, weight, output=self.output
+            ),
+        )
 
     @property
     def schema(self) -> schema_pb2.Schema:

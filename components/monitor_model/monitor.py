@@ -13,8 +13,7 @@ from ..lib.monitoring.looks import LookRecord, Looks, StateRecord
 from ..lib.monitoring.maturity import Maturity, measure_maturity
 from ..lib.monitoring.signal_states import Change, State
 from ..lib.monitoring.signals import Outcome
-from ..lib.predictions.joined_sets import newest_joined
-from ..lib.predictions.prediction_sets import list_predictions
+from ..lib.predictions.joined_sets import JoinedSet
 from ..lib.progress import progress
 from ..lib.registry.aliases import AliasMove
 from ..lib.registry.registry import CHAMPION, ModelVersion, Registry
@@ -25,6 +24,7 @@ from ..lib.words import plural
 from .incidents import follow
 from .judging import judge
 from .look import Look
+from .monitored_sets import monitored_joined, monitored_predictions
 from .past import broken_spans, requests_of_sets, rows_when_judged
 from .report import Contents, render
 from .windows import Window, choose_windows, read_feed
@@ -79,6 +79,7 @@ def monitor(
     label: str = "",
     evaluation: Mapping[str, Any] | None = None,
     lists: Sequence[str] = (),
+    output: str = "",
     retraining: Mapping[str, Any] | None = None,
     labels_failure: str = "",
     report_path: str = "",
@@ -94,6 +95,7 @@ def monitor(
         label: Name of the label's column.
         evaluation: The section `evaluation`.
         lists: Columns of lists: a row is in the slice of each value.
+        output: Of a model with several outputs the one that is judged; empty for models with one.
         retraining: The section `retraining`, see `incidents.follow`; empty if incidents ask for no run.
         labels_failure: Why new labels were not joined; empty if they were.
         report_path: File for the HTML report; empty for none.
@@ -123,10 +125,11 @@ def monitor(
             earlier=(),
             model=champion.model,
             since=champion.since,
-            joined=tuple(newest_joined(store)),
+            joined=tuple(monitored_joined(store, output)),
             label=label,
             evaluation=whole_numbers(evaluation or {}),
             lists=tuple(lists),
+            output=output,
         )
         written = _look(usual, looks, by)
     states = looks.fold(settings.get("signals") or {})
@@ -152,7 +155,7 @@ def monitor(
             states,
             history,
             IncidentRecords(store).all(),
-            _maturity(store, settings, now),
+            _maturity(monitored_joined(store, output), settings, now),
         )
         write_atomic(report_path, render(contents, report_path))
     errors = list(dict.fromkeys(error for look in written for error in look.errors))
@@ -190,7 +193,7 @@ def find_champion(store: str) -> Champion | None:
 
 def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
     settings = usual.section("window")
-    sets = list_predictions(usual.store)
+    sets = monitored_predictions(usual.store, usual.output)
     feed = read_feed(sets, usual.now, float(settings.get("wait_seconds", 600)))
     history = looks.history(_HISTORY)
     windows = choose_windows(
@@ -263,12 +266,14 @@ def _key(look: Look) -> str:
         look.label,
         look.evaluation,
         *([list(look.lists)] if look.lists else []),
+        *([look.output] if look.output else []),
     ]
     return str(digest_value(made_of))
 
 
-def _maturity(store: str, settings: Mapping[str, Any], now: datetime) -> Maturity | None:
-    sets = newest_joined(store)
+def _maturity(
+    sets: Sequence[JoinedSet], settings: Mapping[str, Any], now: datetime
+) -> Maturity | None:
     delay = float((settings.get("labels") or {}).get("delay_seconds", 0))
     return measure_maturity(sets, now, delay) if sets else None
 

@@ -88,11 +88,21 @@ def measure(scores: Scores, evaluation: Mapping[str, Any], label: str) -> Measur
     not_covered = []
     rows = invalid = 0
     every_spec = _without_plots(evaluation["metrics_specs"])
+    # Of a model with several outputs the metrics are those of the one that is judged, and have its name.
+    outputs = sorted({name for spec in every_spec for name in spec.get("output_names") or ()})
+    if outputs:
+        scores = Scores.of_outputs(dict.fromkeys(outputs, scores))
     for specs in _attempts(every_spec) if every_spec else ():
         # Only what is judged needs an error: the slices are shown.
         judged = [{}, {"feature_keys": [SPAN]}]
-        config = build_eval_config(specs, judged, {**options, **_INTERVALS}, label, weight)
-        shown = build_eval_config(specs, own_slices, options, label, weight) if own_slices else None
+        config = build_eval_config(
+            specs, judged, {**options, **_INTERVALS}, label, weight, outputs=outputs
+        )
+        shown = (
+            build_eval_config(specs, own_slices, options, label, weight, outputs=outputs)
+            if own_slices
+            else None
+        )
         every = [*config.slicing_specs, *(shown.slicing_specs if shown else ())]
         counts, good = count_inputs(scores, requirements(config), every, binarized_classes(config))
         own = scores if good.all() else scores.of(good)

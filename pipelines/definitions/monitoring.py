@@ -28,6 +28,7 @@ def monitoring(loaded: LoadedConfig) -> Any:
     assert section is not None, "LoadedConfig.of checks it"
 
     schema_uri = config.validation.schema_uri or ""
+    label, output = section.label(config.data), section.output(config.data)
 
     def ingest(store: Any, now: Any) -> Any:
         if not section.predictions.uri:
@@ -38,10 +39,10 @@ def monitoring(loaded: LoadedConfig) -> Any:
         return task
 
     def join(store: Any, now: Any, *before: Any) -> Any:
-        if not section.labels.is_joined(config.data):
+        if not section.joins_labels(config.data):
             return None
         weight = config.evaluation.example_weight_key or ""
-        arguments = section.labels.join_arguments(config.data, weight, schema_uri)
+        arguments = section.labels.join_arguments(config.data, label, weight, schema_uri)
         own = config.tasks.of("join_labels")
         task = join_labels(
             store=store,
@@ -60,12 +61,15 @@ def monitoring(loaded: LoadedConfig) -> Any:
         task = monitor_model(
             store=store,
             monitoring=section.values(),
-            label=config.data.label,
-            evaluation=config.evaluation.model_dump(mode="json", exclude_none=True),
+            label=label,
+            evaluation=_of_output(
+                config.evaluation.model_dump(mode="json", exclude_none=True), output
+            ),
             retraining=config.retraining.values(config.name, config.data)
             if config.retraining
             else {},
             **({"lists": list(config.data.lists)} if config.data.lists else {}),
+            **({"output": output} if output else {}),
             labels_failure=joined.outputs["failure"] if joined else "",
             now=now,
             **RUN,
@@ -90,3 +94,15 @@ def monitoring(loaded: LoadedConfig) -> Any:
             look(store, now, joined, *before)
 
     return pipeline
+
+
+def _of_output(evaluation: dict[str, Any], output: str) -> dict[str, Any]:
+    """Keep the metrics of one output of a model with several."""
+    if not output:
+        return evaluation
+    specs = [
+        {**spec, "output_names": [output], "output_weights": {}}
+        for spec in evaluation["metrics_specs"]
+        if output in spec.get("output_names", ())
+    ]
+    return {**evaluation, "metrics_specs": specs}

@@ -29,11 +29,7 @@ def output_problems(config: RetrainConfig) -> Iterator[Problem]:
     counts = {name: len(columns) for name, columns in data.label_keys.items()}
     yield from label_problems(asked, counts if len(counts) > 1 else {"": len(data.labels)})
     named = f"data.label_keys names {len(data.labels)}"
-    if config.monitoring:
-        yield Problem(
-            f"monitoring judges models of one label, and {named}. Leave monitoring out.",
-            place="monitoring",
-        )
+    yield from _monitoring_problems(config)
     yield from _rollout_problems(config)
     if config.model.class_weights or config.model.balance_classes:
         name = "class_weights" if config.model.class_weights else "balance_classes"
@@ -44,10 +40,51 @@ def output_problems(config: RetrainConfig) -> Iterator[Problem]:
         )
 
 
+def _monitoring_problems(config: RetrainConfig) -> Iterator[Problem]:
+    """Find out whether monitoring knows which label it judges quality by."""
+    monitoring, data = config.monitoring, config.data
+    if monitoring is None:
+        return
+    place, output = "monitoring.predictions.output", monitoring.predictions.output
+    if data.outputs and output and not monitoring.predictions.uri:
+        yield Problem(
+            f"{place} names the output '{output}', which is judged by logs: name them as monitoring.predictions.uri.",
+            place=place,
+        )
+    if monitoring.label(data):
+        return
+    single = [name for name in data.outputs if data.label_of(name)]
+    fix = f"Name one with a single label: {', '.join(single)}." if single else ""
+    if data.outputs and output and output not in data.outputs:
+        yield Problem(
+            f"{place} is '{output}', and the outputs of data.label_keys are {', '.join(data.outputs)}.",
+            place=place,
+        )
+    elif data.outputs and monitoring.predictions.uri and not output:
+        yield Problem(
+            f"the logs have the answers of {len(data.outputs)} outputs (data.label_keys), and monitoring judges one. "
+            f"Name it as {place}: {', '.join(single or data.outputs)}.",
+            place="monitoring",
+        )
+    else:
+        what = (
+            f"the output '{output}' has several" if output in data.outputs else "there are several"
+        )
+        yield Problem(
+            f"monitoring judges quality by one label, and {what} (data.label_keys): it judges data, skew and drift, "
+            f"and no quality. {fix if monitoring.predictions.uri else ''}".rstrip(),
+            stops=False,
+            place="monitoring",
+        )
+
+
 def _rollout_problems(config: RetrainConfig) -> Iterator[Problem]:
     """Warn of guards that compare a column which the table of predictions has for models of one number alone."""
     rollout = config.serving.rollout
     if rollout is None:
+        return
+    if config.monitoring and config.monitoring.output(config.data):
+        # Tables of logs have the answers of that output, under the usual name.
         return
     drift, metric = rollout.guards.prediction_drift, rollout.guards.metric
     compared = {

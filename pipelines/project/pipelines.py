@@ -91,7 +91,7 @@ def pipeline_tasks(config: RetrainConfig, pipeline: str) -> tuple[str, ...]:
     absent = set() if config.notify.channels() else {_NOTIFY}
     if config.monitoring is None or not config.monitoring.predictions.uri:
         absent.add(_INGEST)
-    if config.monitoring is None or not config.monitoring.labels.is_joined(config.data):
+    if config.monitoring is None or not config.monitoring.joins_labels(config.data):
         absent.add(_JOIN)
     if own := PIPELINES[pipeline].tasks:
         return tuple(task for task in own if task not in absent)

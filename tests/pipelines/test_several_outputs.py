@@ -133,7 +133,7 @@ def test_a_model_with_several_outputs_is_trained_judged_pushed_and_predicts(proj
 
 def test_what_takes_one_label_says_so_when_the_settings_are_read(project):
     settings = yaml.safe_load(project.read_text())
-    settings["monitoring"] = {}
+    settings["monitoring"] = {"predictions": {"output": "minute"}}
     settings["model"]["balance_classes"] = True
     settings["evaluation"]["metrics_specs"][2]["metrics"][0]["class_name"] = (
         "SparseCategoricalAccuracy"
@@ -143,7 +143,7 @@ def test_what_takes_one_label_says_so_when_the_settings_are_read(project):
     done = CliRunner().invoke(cli, ["config", "check", str(project)])
     said = done.output + str(done.exception)
     assert done.exit_code == 1
-    assert "monitoring judges models of one label, and data.label_keys names 4" in said
+    assert "monitoring.predictions.output is 'minute', and the outputs" in said
     assert "model.balance_classes is about the classes of one label" in said
     assert "names the output 'minute'" in said
     assert "metrics_specs[2] has SparseCategoricalAccuracy, which takes one class a row" in said

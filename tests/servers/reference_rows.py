@@ -33,11 +33,18 @@ _FIRST = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def export_model(path: Path, function: Callable[..., Any], **inputs: Any) -> str:
-    """Export a SavedModel that answers `function` of named columns, as `train_model` exports one."""
+    """Export a SavedModel that answers `function` of named columns, as `train_model` exports one.
+
+    Several outputs are a mapping by their names.
+    """
     import tensorflow as tf
 
+    def answer(**columns: Any) -> Any:
+        found = function(**columns)
+        return found if isinstance(found, dict) else {"predictions": found}
+
     module = tf.Module()
-    module.function = tf.function(lambda **columns: {"predictions": function(**columns)})
+    module.function = tf.function(answer)
     specs = {name: tf.TensorSpec([None], kind, name=name) for name, kind in inputs.items()}
     signatures = {"serving_default": module.function.get_concrete_function(**specs)}
     tf.saved_model.save(module, str(path), signatures=signatures)

@@ -105,7 +105,12 @@ class Reference:
 
 
 def find_or_make_reference(
-    store: str, version: ModelVersion, label: str, weight: str = "", most_rows: int = MOST_ROWS
+    store: str,
+    version: ModelVersion,
+    label: str,
+    weight: str = "",
+    most_rows: int = MOST_ROWS,
+    output: str = "",
 ) -> Reference:
     """Return the reference rows of a version; the first call scores them.
 
@@ -117,15 +122,15 @@ def find_or_make_reference(
         label: Column of the labels (`data.label`).
         weight: Column of weights (`evaluation.example_weight_key`); empty for none.
         most_rows: How many rows at most.
+        output: The output whose predictions are kept, of a model with several; empty for models with one.
 
     Raises:
         RetrainerError: If the version names no evaluation spans, one of them is gone or lacks a column, or the model
             can't score them.
     """
     spans = _evaluated(version)
-    name = digest_value(
-        [_VERSION, TABLE_FORMAT, version.digest, spans, label, weight, most_rows],
-    )[:VERSION_DIGITS]
+    made_of = [_VERSION, TABLE_FORMAT, version.digest, spans, label, weight, most_rows]
+    name = digest_value([*made_of, *([output] if output else [])])[:VERSION_DIGITS]
     home = Store(store).reference_uri(version.version)
     uri = join(home, name)
     if known := _find(uri):
@@ -133,7 +138,7 @@ def find_or_make_reference(
     parts = [_find_part(store, version, span, number) for span, number in spans]
     remove_leftovers(home, LEFTOVER_SECONDS)
     with scratch_folder(join(home, "new")) as folder:
-        record = _write(str(folder), parts, version, label, weight, most_rows)
+        record = _write(str(folder), parts, version, label, weight, most_rows, output)
         about = {"spans": [span for span, _ in spans], "of_rows": sum(part.rows for part in parts)}
         whole = {"format": TABLE_FORMAT, "span": spans[-1][0], "version": name, **record, **about}
         write_json(str(folder / RECORD_FILE), {**whole, "scored": now()})
@@ -199,6 +204,7 @@ def _write(
     label: str,
     weight: str,
     most_rows: int,
+    output: str,
 ) -> dict[str, Any]:
     """Score the rows and write the table into a folder; return what its record says of it."""
     # It loads TensorFlow, which those who only read a reference do without.
@@ -210,8 +216,13 @@ def _write(
             f"the model (version {version.version}) takes '{label}', the label, as a feature, so that its scores mean "
             "nothing. Take it out of service with 'retrainer models retire'."
         )
+    if output and output not in model.widths:
+        raise RetrainerError(
+            f"version {version.version} has no output '{output}', only {', '.join(sorted(model.widths))}. Name one of "
+            "them as monitoring.predictions.output."
+        )
     names = list(dict.fromkeys([*model.columns, label, *([weight] if weight else [])]))
-    cells = len(names) + model.outputs
+    cells = len(names) + (model.widths[output] if output else model.outputs)
     most = max(min(most_rows, MOST_CELLS // cells), min(most_rows, LEAST_ROWS))
     shares = _share(most, [part.rows for part in parts])
     total = sum(shares)
@@ -226,7 +237,7 @@ def _write(
         for batch in _choose(part, names, share):
             progress("scoring the reference rows", done, total)
             _check_columns(batch, part, label, weight)
-            scores.append(model.predict(batch))
+            scores.append(model.predict_outputs(batch)[output] if output else model.predict(batch))
             tables.append(pa.Table.from_batches([batch]))
             done += batch.num_rows
     inputs = concat_tables(tables)

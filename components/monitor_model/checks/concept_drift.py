@@ -13,7 +13,7 @@ import numpy as np
 
 from ...lib.digests import digest_value
 from ...lib.errors import RetrainerError
-from ...lib.monitoring.reference import Reference, find_or_make_reference
+from ...lib.monitoring.reference import Reference
 from ...lib.monitoring.row_losses import ABSOLUTE, SQUARED, ZERO_ONE, Problem, problem_of, row_loss
 from ...lib.monitoring.signals import Kind, Outcome, Signal
 from ...lib.predictions.joined_sets import JoinedSet
@@ -114,7 +114,7 @@ def _meaning(stream: ErrorStream, rise: Rise, breached: bool, others: Sequence[s
 
 def _advance(look: Look, sets: Sequence[JoinedSet]) -> ErrorStream:
     """Bring the detectors to the newest of the spans, from the newest state that is still true."""
-    reference = look.share(("reference",), lambda: _reference(look))
+    reference = look.reference()
     delta = float(look.section("concept_drift").get("delta", 0.002))
     place = Store(look.store).error_stream_uri(look.model.version)
     made_of = digest_value(
@@ -161,11 +161,6 @@ def _read_states(place: str, made_of: str) -> list[ErrorStream]:
         if content["format"] == FORMAT and content["made_of"] == made_of:
             return [ErrorStream.of(one) for one in content["states"]]
     return []
-
-
-def _reference(look: Look) -> Reference:
-    weight = str(look.evaluation.get("example_weight_key") or "")
-    return find_or_make_reference(look.store, look.model, look.label, weight)
 
 
 class ErrorReader:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from ...lib.monitoring.reference import find_or_make_reference
 from ...lib.monitoring.signals import Kind, Signal
 from ...lib.statistics.dataset import Column, Dataset
 from ...lib.statistics.prediction_statistics import output_statistics
@@ -55,11 +54,7 @@ def _from_reference(
     if not look.label:
         why = "the label's column is unknown, so there are no predictions to compare with (data.label)"
         return silent(kind, name, why)
-    weight = str(look.evaluation.get("example_weight_key") or "")
-    reference = look.share(
-        ("reference",),
-        lambda: find_or_make_reference(look.store, look.model, look.label, weight),
-    )
+    reference = look.reference()
     version = look.model.version
     known = Dataset(output_statistics(reference.table, version)).columns
     columns = [known[name]] if name in known and known[name].filled else []

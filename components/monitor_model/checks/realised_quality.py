@@ -7,7 +7,7 @@ import numpy as np
 
 from ...lib.monitoring.maturity import measure_maturity
 from ...lib.monitoring.quality_record import LossBaseline, QualityRecord, QualityRecords
-from ...lib.monitoring.reference import Reference, find_or_make_reference
+from ...lib.monitoring.reference import Reference
 from ...lib.monitoring.row_losses import LOSS_WORDS
 from ...lib.monitoring.signals import Kind, Outcome, Signal
 from ...lib.predictions.joined_sets import JoinedSet
@@ -54,18 +54,13 @@ def find_signals(look: Look) -> Iterator[Signal]:
     if not ready and records.read() is None:
         yield _silent(waiting or "no span since the champion came into service has due labels")
         return
-    reference = look.share(("reference",), lambda: _reference(look))
+    reference = look.reference()
     record = _advance(look, records, reference, ready)
     if not record.sums:
         yield _silent(f"no row of version {look.model.version} has a label yet")
         return
     for baseline in record.baselines:
         yield _signal(look, record, baseline, waiting)
-
-
-def _reference(look: Look) -> Reference:
-    weight = look.evaluation.get("example_weight_key") or ""
-    return find_or_make_reference(look.store, look.model, look.label, weight)
 
 
 def _silent(meaning: str) -> Signal:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...lib.monitoring.reference import Reference, find_or_make_reference
+from ...lib.monitoring.reference import Reference
 from ...lib.monitoring.signals import Kind
 from ...lib.predictions.joined_sets import JoinedSet
 from ...lib.predictions.prediction_sets import PredictionSet
@@ -65,11 +65,7 @@ class Quality:
 
     @classmethod
     def _fit(cls, look: Look) -> "Quality":
-        weight = str(look.evaluation.get("example_weight_key") or "")
-        reference = look.share(
-            ("reference",),
-            lambda: find_or_make_reference(look.store, look.model, look.label, weight),
-        )
+        reference = look.reference()
         settings = look.section("estimated_quality")
         problem = str(settings.get("problem") or _problem_of(reference))
         reader = RowReader.of(reference, problem == REGRESSION)

@@ -227,6 +227,20 @@ class DataConfig(Section):
         others = [name for columns in self.label_keys.values() for name in columns]
         return list(dict.fromkeys([self.label, *others]))
 
+    def label_of(self, output: str) -> str:
+        """Return the one label of an output.
+
+        Args:
+            output: Its name; it does not matter where there is one label in all.
+
+        Returns:
+            The column; empty if the output has several labels, or is not one of `label_keys`.
+        """
+        if len(self.labels) < 2:
+            return self.label
+        columns = self.label_keys.get(output, ()) if self.outputs else ()
+        return columns[0] if len(columns) == 1 else ""
+
     @property
     def lists(self) -> tuple[str, ...]:
         """The columns of lists."""

@@ -90,6 +90,41 @@ def test_logs_are_ingested_before_labels_are_joined_and_signals_judged(tmp_path)
     assert set(inputs["now"]) == {"componentInputParameter"}
 
 
+@pytest.mark.parametrize(
+    ("output", "label", "metrics"),
+    [("late", "late", ["AUC"]), ("topics", "", []), (None, "", None)],
+)
+def test_of_several_outputs_the_one_that_is_named_is_judged(tmp_path, output, label, metrics):
+    keys = {"late": "late", "minutes": "minutes", "topics": ["sport", "art"]}
+    data = CONFIG["data"] | {"label": "minutes", "label_keys": keys}
+    specs = [
+        {"metrics": [{"class_name": "AUC"}], "output_names": ["late"]},
+        {"metrics": [{"class_name": "MeanLabel"}], "output_names": ["minutes"]},
+        {"metrics": [{"class_name": "ExampleCount"}]},
+    ]
+    logs = {"predictions": {"uri": "gs://acme/logs", "output": output}} if output else {}
+    monitoring = logs | {"labels": {"pattern": "gs://acme/labels/{span}.csv"}}
+    evaluation = {"metrics_specs": specs}
+    loaded = _load(tmp_path, data=data, monitoring=monitoring, evaluation=evaluation)
+    tasks = compile_spec(loaded)["root"]["dag"]["tasks"]
+    given = {
+        name: value["runtimeValue"]["constant"]
+        for name, value in tasks["monitor-model"]["inputs"]["parameters"].items()
+        if "runtimeValue" in value
+    }
+    assert (given["label"], given.get("output", "")) == (label, output or "")
+    judged = given["evaluation"]["metrics_specs"]
+    assert (
+        judged == specs
+        if metrics is None
+        else [metric["class_name"] for spec in judged for metric in spec["metrics"]] == metrics
+    )
+    assert ("join-labels" in tasks) == bool(label)
+    if label:
+        join = tasks["join-labels"]["inputs"]["parameters"]
+        assert join["label"]["runtimeValue"]["constant"] == label
+
+
 def test_a_join_that_fails_leaves_the_look_to_say_so(tmp_path):
     monitoring = {"labels": {"pattern": "gs://acme/labels/{span}.csv"}}
     tasks = {"join_labels": {"retries": 2, "retry_seconds": 5}}

@@ -93,22 +93,21 @@ class LabelsConfig(Section):
             )
         return pattern
 
-    def is_joined(self, data: DataConfig) -> bool:
-        """Return whether there are labels to join: files, or spans whose rows have a key."""
-        return bool(self.pattern or data.key)
-
-    def join_arguments(self, data: DataConfig, weight: str, schema_uri: str) -> dict[str, Any]:
+    def join_arguments(
+        self, data: DataConfig, label: str, weight: str, schema_uri: str
+    ) -> dict[str, Any]:
         """Return the arguments of `join_labels`.
 
         Args:
             data: The section `data`, which has the defaults.
+            label: Column of the label in the data.
             weight: Column that weighs the rows; empty for none.
             schema_uri: URI of the curated schema; empty for none.
         """
         usual = _REQUEST_KEY if self.pattern else data.key
         return {
             "pattern": self.pattern or "",
-            "label": self.label or data.label,
+            "label": self.label or label,
             "key": usual if self.key is None else self.key,
             "labelled_at": self.labelled_at or "",
             "weight": weight,

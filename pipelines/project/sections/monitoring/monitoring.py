@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from ..data import DataConfig
 from ..schedule import ScheduleConfig
 from ..section import Section
 from .concept_drift import ConceptDriftConfig
@@ -54,6 +55,30 @@ class MonitoringConfig(Section):
         """List the settings that say where something is read: their place in the section, and their value."""
         for name, key in _LOCATED.items():
             yield (name, key), getattr(getattr(self, name), key)
+
+    def output(self, data: DataConfig) -> str:
+        """Return which output is judged, of models with several; empty of others, or if none is named.
+
+        Args:
+            data: The section `data`, which names the outputs.
+        """
+        return (self.predictions.output or "") if data.outputs else ""
+
+    def label(self, data: DataConfig) -> str:
+        """Return the column of the label that quality is judged by; empty if none can be.
+
+        Args:
+            data: The section `data`, which names the labels.
+        """
+        return data.label_of(self.output(data))
+
+    def joins_labels(self, data: DataConfig) -> bool:
+        """Return whether there are labels to join: files, or spans whose rows have a key.
+
+        Args:
+            data: The section `data`.
+        """
+        return bool(self.label(data) and (self.labels.pattern or data.key))
 
     def values(self) -> dict[str, Any]:
         """Return the section as tasks get it: JSON values with every default filled in."""

@@ -98,7 +98,8 @@ class PredictionLogsConfig(Section):
     )
     output: str | None = Field(
         None,
-        description="Output of the model that counts, if it has several; if null, `predictions` or the only one.",
+        description="Output of the model that is judged, if it has several, such as one of `data.label_keys`, with its "
+        "label; if null, `predictions` or the only one.",
     )
     columns: list[str] = Field(
         default_factory=list,

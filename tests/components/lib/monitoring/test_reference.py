@@ -50,6 +50,22 @@ def test_every_row_of_the_evaluation_split_with_prediction_label_and_weight(
     ]
 
 
+def test_of_several_outputs_it_has_the_one_that_is_judged(store: str, tmp_path: Path) -> None:
+    rows = calibrated_rows(300)
+    model = export_model(
+        tmp_path / "model",
+        lambda x: {"late": tf.sigmoid(x), "over": tf.stack([x, -x], 1)},
+        x=tf.float32,
+    )
+    version = push(store, model, a={"all": rows})
+    late = find_or_make_reference(store, version, "late", output="late")
+    assert late.predictions == pytest.approx(1 / (1 + np.exp(-rows["x"].to_numpy())), abs=1e-6)
+    over = find_or_make_reference(store, version, "late", output="over")
+    assert over.predictions.shape == (300, 2)
+    with pytest.raises(RetrainerError, match="no output 'lat', only late, over"):
+        find_or_make_reference(store, version, "late", output="lat")
+
+
 def test_it_is_made_once(store: str, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     version = push(store, model, a={"all": calibrated_rows(50)})
     first = find_or_make_reference(store, version, "late")

@@ -9,6 +9,7 @@ from servers.served_predictions import make_columns, push_version, write_predict
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.monitoring.signals import Outcome
+from retrainer.components.monitor_model import look as look_module
 from retrainer.components.monitor_model import monitor as module
 from retrainer.components.monitor_model.checks import prediction_drift
 from retrainer.components.monitor_model.monitor import monitor
@@ -45,7 +46,7 @@ def reference(store, tmp_path, monkeypatch):
         str(tmp_path / "elsewhere"), "2026-09", make_columns(3000), scores(3000, 99)
     )
     made = SimpleNamespace(table=table, spans=("2026-09",))
-    monkeypatch.setattr(prediction_drift, "find_or_make_reference", lambda *_: made)
+    monkeypatch.setattr(look_module, "find_or_make_reference", lambda *_, **__: made)
 
 
 def look_at(store, number, label="late", **section):

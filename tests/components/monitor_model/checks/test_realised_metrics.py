@@ -82,6 +82,22 @@ def test_a_row_is_in_the_slice_of_each_value_of_its_list(world):
     assert all(700 < count < 900 for count in rows.values()), rows
 
 
+def test_metrics_of_the_output_that_is_judged_are_compared_by_its_name(world):
+    specs = [{"metrics": [{"class_name": "AUC"}], "output_names": ["late"], "output_weights": {}}]
+    world.evaluation = {"metrics_specs": specs, "slicing_specs": [{"feature_keys": ["carrier"]}]}
+    registry = Registry(Store(world.store).models_uri)
+    slices = registry.evaluation(world.version)
+    named = [replace(one, metrics={"auc_late": one.metrics["auc"]}) for one in slices]
+    EvaluationSummary(tuple(named)).write(registry.version_uri(world.version))
+    world.serve(0, 400)
+    (auc,) = _find(world, 0).values()
+    assert (auc.subject, auc.outcome) == ("auc_late", Outcome.OK)
+    assert {one["slice"]: one["gate"] is None for one in auc.evidence["slices"]} == {
+        "carrier = AA": False,
+        "carrier = UA": True,
+    }
+
+
 def test_a_model_that_orders_worse_is_found(world):
     for day in range(5):
         world.serve(day, 600, wrong=0.6)
