@@ -133,9 +133,8 @@ def _by_quantiles(distance: Distance, column: str, one: Dataset, other: Dataset)
 
 
 def _quantile_distance(one: Column | None, other: Column | None) -> Distance | None:
-    if one is None or other is None or not one.is_number or not other.is_number:
-        return None
-    value = quantile_divergence(one, other)
+    # Text has no quantiles.
+    value = quantile_divergence(one, other) if one is not None and other is not None else None
     if value is None:
         return None
     return Distance(JENSEN_SHANNON, value, QUANTILE_THRESHOLD, chosen=False, by_quantiles=True)

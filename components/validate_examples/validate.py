@@ -26,6 +26,9 @@ from .window import Window, read_window
 FINDINGS_FILE = "anomalies.json"
 ANOMALIES_FILE = "SchemaDiff.pb"
 USED_SCHEMA_FILE = "schema_used.pbtxt"
+# In the verdict, which is one sentence.
+_ERRORS_NAMED = 4
+_DRIFTED_NAMED = 3
 
 
 class Validated(NamedTuple):
@@ -160,9 +163,12 @@ def _verdict(result: ValidationResult) -> str:
     compared, drifted = len(result.drift), result.drifted
     tail = f"{plural(warnings, 'warning')}; {len(drifted)} of {compared} columns drifted"
     if drifted:
-        tail += f" ({', '.join(drifted[:3])}{' ...' if len(drifted) > 3 else ''})"
+        more = " ..." if len(drifted) > _DRIFTED_NAMED else ""
+        tail += f" ({', '.join(drifted[:_DRIFTED_NAMED])}{more})"
     if not errors:
         return f"no errors, {tail}"
-    named = "; ".join(f"{finding.column or 'rows'}: {finding.title}" for finding in errors[:4])
-    more = f" and {len(errors) - 4} more" if len(errors) > 4 else ""
+    named = "; ".join(
+        f"{finding.column or 'rows'}: {finding.title}" for finding in errors[:_ERRORS_NAMED]
+    )
+    more = f" and {len(errors) - _ERRORS_NAMED} more" if len(errors) > _ERRORS_NAMED else ""
     return f"{plural(len(errors), 'error')} ({named}{more}), {tail}"

@@ -101,6 +101,7 @@ AREAS = {
         ),
         (
             "tests/components/lib/spans",
+            "tests/components/lib/bigquery/test_bigquery_tables.py",
             "tests/components/lib/registry/test_recency.py",
             "tests/components/ingest_spans/test_ingest.py",
             "tests/components/lib/source_rows/test_download.py",

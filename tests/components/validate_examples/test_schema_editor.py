@@ -179,3 +179,15 @@ def test_datasets_without_rows_are_left_out():
     some, none = rows(), Dataset(tfdv.generate_statistics_from_dataframe(pd.DataFrame({"y": []})))
     window = Window(index, {"train": none, "eval": some}, {"1": none, "2": some}, {"2": none})
     assert [one.folder for one in with_rows(window)] == ["Split-eval"]
+
+
+def test_a_column_that_was_just_added_can_be_changed_as_well():
+    index = StatisticsIndex("y", (), ("1", "2"), {"train": ("1",), "eval": ("2",)})
+    old, new = rows(), rows(new=[1.5] * ROWS)
+    window = Window(index, {"train": old, "eval": new}, {"1": old, "2": new}, {"2": old})
+    schema = text_format.Parse(SCHEMA, schema_pb2.Schema())
+    editor = SchemaEditor(schema, Source(window.subjects[1], window, parse_settings()))
+    for kind in (NEW_COLUMN, MISSING_COLUMN):
+        editor.accept(Finding(kind, "new", "evaluation (2)", "", ""))
+    added = schema.feature[-1]
+    assert (added.name, added.lifecycle_stage) == ("new", schema_pb2.DEPRECATED)

@@ -335,3 +335,28 @@ def test_of_a_link_without_a_span_the_file_itself_shows_a_change(tmp_path):
     (after,) = find_files(str(tmp_path / "*.csv"))
     assert before.dated
     assert read_fingerprints([before]) == [after.fingerprint] != [before.fingerprint]
+
+
+class CachedListing:
+    """A file system that shows what it listed before, as those of buckets do, until its cache is dropped."""
+
+    def __init__(self, *names):
+        self.names, self._listed = list(names), None
+
+    def invalidate_cache(self):
+        self._listed = None
+
+    def glob(self, path, detail):
+        self._listed = self._listed or {name: {"type": "file", "size": 4} for name in self.names}
+        return self._listed
+
+    def unstrip_protocol(self, name):
+        return f"bucket://{name}"
+
+
+def test_a_file_that_another_process_wrote_meanwhile_is_listed(monkeypatch):
+    listing = CachedListing("b/1.csv")
+    monkeypatch.setattr(span_discovery, "filesystem", lambda pattern: (listing, "b/*.csv"))
+    assert [file.uri for file in find_files("bucket://b/*.csv")] == ["bucket://b/1.csv"]
+    listing.names.append("b/2.csv")
+    assert len(find_files("bucket://b/*.csv")) == 2

@@ -146,6 +146,10 @@ def test_a_newest_span_without_labels_has_no_rate():
     assert found([A_THIRD, LabelCounts(0, {})]) == []
 
 
+def test_a_first_span_has_no_rate_to_compare():
+    assert found([NEW]) == found([None, NEW]) == []
+
+
 @pytest.mark.parametrize(("rows", "is_found"), [(200, False), (199, True)])
 def test_the_rate_of_a_few_left_over_rows_is_not_usual(rows, is_found):
     counts = [label(0.5, 1000), label(0.5, 1000), label(0.9, rows), label(0.9, 1000)]
