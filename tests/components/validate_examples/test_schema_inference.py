@@ -379,7 +379,7 @@ def dataset(**columns):
 def widened(**newer):
     """The schema of whole numbers from 0 to 9, the label among them, after newer rows."""
     whole = list(range(10)) * 10
-    rows = dataset(x=whole, y=whole, flag=[0, 1] * 50, text=["a", "b"] * 50)
+    rows = dataset(x=whole, y=whole, flag=[0, 1] * 50, text=["a", "b"] * 50, real=[0.5, 1.5] * 50)
     schema = infer_schema(rows, [rows], ["y", "flag"], (), 0.99)
     widen_types(schema, dataset(**newer), ["y", "flag"])
     return {feature.name: feature for feature in schema.feature}
@@ -392,7 +392,7 @@ def gaps(count, rows=100):
 def test_fractions_of_newer_rows_make_a_number_of_whole_ones():
     known = widened(x=[0.5, 1.0], y=[0.5, 1.0], flag=[0.5, 1.0], text=["a", "b"])
     types = {name: schema_pb2.FeatureType.Name(one.type) for name, one in known.items()}
-    assert types == {"x": "FLOAT", "y": "FLOAT", "flag": "INT", "text": "BYTES"}
+    assert types == {"x": "FLOAT", "y": "FLOAT", "flag": "INT", "text": "BYTES", "real": "FLOAT"}
     assert known["x"].WhichOneof("domain_info") == "float_domain"
     assert (known["x"].float_domain.min, known["x"].presence.min_fraction) == (0, 0.9)
     # The range of a label is not inferred.
@@ -403,11 +403,12 @@ def test_fractions_of_newer_rows_make_a_number_of_whole_ones():
 
 @pytest.mark.parametrize(("missing", "required"), [(0, 1), (1, 0.891), (5, 0.855), (6, 1)])
 def test_integers_may_be_missing_where_few_newer_ones_are(missing, required):
-    known = widened(x=gaps(missing), y=gaps(missing), flag=gaps(missing))
+    known = widened(x=gaps(missing), y=gaps(missing), flag=gaps(missing), real=gaps(50) / 2)
     assert known["x"].type == schema_pb2.INT
     assert known["x"].presence.min_fraction == required
     assert known["x"].int_domain.HasField("min")
     assert [known[label].presence.min_fraction for label in ("y", "flag")] == [1, 1]
+    assert known["real"].presence.min_fraction == 0.9
 
 
 @pytest.mark.parametrize(
