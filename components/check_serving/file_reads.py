@@ -102,7 +102,7 @@ def find_outside_reads(meta_graph: Any) -> list[str]:
                 if name not in reading:
                     continue
                 function = functions[name]
-                arguments = [one.name for one in function.signature.input_arg]
+                arguments = [argument.name for argument in function.signature.input_arg]
                 given = tuple(_given(scope, node, len(arguments)))
                 if (name, given) in seen:
                     continue

@@ -158,11 +158,11 @@ def without_champion(examples: Examples, champion: Champion, why: str) -> Compar
 
 def has_no_answer(counts: InputCounts) -> bool:
     """Return whether the champion has no answer: NaN, no output for a class, or other outputs than the challenger."""
-    for one in (counts.by_output or {"": counts}).values():
+    for of_output in (counts.by_output or {"": counts}).values():
         rules = [UNDEFINED, Requirement.KNOWN_CLASSES]
-        if one.outputs.get(BASELINE) != one.outputs.get(CANDIDATE):
+        if of_output.outputs.get(BASELINE) != of_output.outputs.get(CANDIDATE):
             rules += [Requirement.CLASSES, Requirement.ONE_OUTPUT]
-        if any(f"{rule}|{BASELINE}" in one.found for rule in rules):
+        if any(f"{rule}|{BASELINE}" in of_output.found for rule in rules):
             return True
     return False
 
@@ -318,5 +318,5 @@ def _types(part: SpanPart) -> dict[str, pa.DataType]:
     """Return the types of a part's columns, from its first file."""
     for file in part.files[:1]:
         with open_parquet(join(part.uri, file)) as parquet:
-            return {one.name: one.type for one in parquet.schema_arrow}
+            return {column.name: column.type for column in parquet.schema_arrow}
     return {}

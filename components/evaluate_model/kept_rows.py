@@ -74,9 +74,9 @@ class KeptRows:
         if not scores.rows:
             return
         columns = {}
-        for output, one in scores.by_output.items():
-            columns[_LABEL + output] = _to_lists(one.label)
-            for name, values in one.predictions.items():
+        for output, of_output in scores.by_output.items():
+            columns[_LABEL + output] = _to_lists(of_output.label)
+            for name, values in of_output.predictions.items():
                 columns[f"{_PREDICTION}{name}:{output}"] = _to_lists(values)
         if scores.weight is not None:
             columns[_WEIGHT] = pa.array(scores.weight)

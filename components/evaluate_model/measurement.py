@@ -223,7 +223,9 @@ class Measurement:
             scores = scores.of(good)
         write_json(join(folder, COUNTS_FILE), counts.to_json())
         how = self._compute(config, scores, folder, BASELINE not in models, examples)
-        plots = {output: make_plot_data(one) for output, one in scores.by_output.items()}
+        plots = {
+            output: make_plot_data(of_output) for output, of_output in scores.by_output.items()
+        }
         return _Scored(counts, scores, challenged, how, silent, plots)
 
     def _compute(

@@ -30,8 +30,8 @@ class Cells:
         self._directions = dict(directions)
         self._rarer_share = rarer_share
         values: dict[str, list[float]] = {}
-        for one in evaluation.slices:
-            for side in (one.challenger, one.champion):
+        for slice_result in evaluation.slices:
+            for side in (slice_result.challenger, slice_result.champion):
                 for name, value in side.items():
                     values.setdefault(name, []).append(value.value)
         self._places = {name: decimals(numbers) for name, numbers in values.items()}

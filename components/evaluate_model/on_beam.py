@@ -191,14 +191,14 @@ def _batches(config: config_pb2.EvalConfig, scores: Scores) -> Iterator[pa.Recor
     label, weight = config.model_specs[0].label_key, config.model_specs[0].example_weight_key
     predictions = {
         prediction_column(name, output): values
-        for output, one in scores.by_output.items()
-        for name, values in one.predictions.items()
+        for output, of_output in scores.by_output.items()
+        for name, values in of_output.predictions.items()
     }
     columns: dict[str, Any] = {
         name: scores.slices[name] for name in scores.slices.column_names if name
     }
-    for output, one in scores.by_output.items():
-        columns[label_column(label, output)] = _cells(one.label)
+    for output, of_output in scores.by_output.items():
+        columns[label_column(label, output)] = _cells(of_output.label)
     if scores.weight is not None:
         columns[weight] = pa.array(scores.weight)
     start = 0

@@ -115,13 +115,13 @@ def make_plot_data(scores: Scores) -> dict[str, ModelPlots]:
         label = label.ravel()
         predictions = {name: prediction.ravel() for name, prediction in predictions.items()}
     made = {name: _make(label, prediction, weight) for name, prediction in predictions.items()}
-    if all(one.curve for one in made.values()):
-        histograms = {name: _histogram_of(one.calibration) for name, one in made.items()}
+    if all(plot.curve for plot in made.values()):
+        histograms = {name: _histogram_of(plot.calibration) for name, plot in made.items()}
     else:
         histograms = make_histograms(label, predictions, weight)
     return {
-        name: replace(one, histogram=histograms.get(name, Histogram()))
-        for name, one in made.items()
+        name: replace(plot, histogram=histograms.get(name, Histogram()))
+        for name, plot in made.items()
     }
 
 

@@ -46,8 +46,8 @@ def prediction_checks(counts: InputCounts) -> list[PredictionCheck]:
         A check that failed refuses the model; one that is a warning belongs into the verdict.
     """
     checks = [PredictionCheck(PredictionKind.NUMBERS, True)]
-    for output, one in (counts.by_output or {"": counts}).items():
-        answers = one.predictions.get(CANDIDATE, PredictionCounts())
+    for output, of_output in (counts.by_output or {"": counts}).items():
+        answers = of_output.predictions.get(CANDIDATE, PredictionCounts())
         checks += _of_answers(answers, f"the challenger{output_words(output)}")
     return checks
 

@@ -149,7 +149,7 @@ def _thresholds(evaluation: Evaluation, champion: Champion, cells: Cells) -> Mar
     columns.append("Threshold")
     first = [check for check in checks if check.failed or check.slice == "overall"]
     rest = [check for check in checks if not check.failed and check.slice != "overall"]
-    slices = {one.name: one for one in evaluation.slices}
+    slices = {slice_result.name: slice_result for slice_result in evaluation.slices}
 
     def table(some: Sequence[Check]) -> Markup:
         shown = [

@@ -20,7 +20,7 @@ def summarize(
     Returns:
         The metrics that are numbers, all rows first, then the largest slices.
     """
-    slices = tuple(_slice(one) for one in evaluation.slices)
+    slices = tuple(_slice(slice_result) for slice_result in evaluation.slices)
     return EvaluationSummary(slices, verdict=verdict, champion_version=champion_version)
 
 

@@ -46,7 +46,7 @@ class Ingested:
     @property
     def rows(self) -> int:
         """How many rows the tables have."""
-        return sum(one.rows for one in self.sets)
+        return sum(prediction_set.rows for prediction_set in self.sets)
 
     @property
     def newest_span(self) -> str:
@@ -110,7 +110,7 @@ def _ingest(store: Store, settings: LogSettings, schema_uri: str, now: int) -> I
     first = not plan.there and all(one.replaced is None for one in plan.due)
     maker = TableMaker(store, settings, log, columns, names, periods, made_of, first)
     made = maker.make(plan.due)
-    every = {one.span: one for one in (*plan.there, *made)}
+    every = {prediction_set.span: prediction_set for prediction_set in (*plan.there, *made)}
     ordered = tuple(every[name] for name in sorted(every))
     verdict = _verdict(
         made,
@@ -182,10 +182,7 @@ def _manifest(ingested: Ingested) -> dict[str, object]:
     return {
         "format": 1,
         "rows": ingested.rows,
-        "errors": sum(one.errors for one in ingested.sets),
-        "made": [one.span for one in ingested.made],
-        "sets": [
-            {"span": one.span, "version": one.version, "uri": one.uri, "files": list(one.files)}
-            for one in ingested.sets
-        ],
+        "errors": sum(prediction_set.errors for prediction_set in ingested.sets),
+        "made": [prediction_set.span for prediction_set in ingested.made],
+        "sets": [prediction_set.entry() for prediction_set in ingested.sets],
     }

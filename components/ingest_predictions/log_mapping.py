@@ -50,7 +50,7 @@ def parse_mapping(given: Mapping[str, Any]) -> LogMapping:
     Raises:
         RetrainerError: If a key is unknown.
     """
-    known = [one.name for one in fields(LogMapping)]
+    known = [attribute.name for attribute in fields(LogMapping)]
     for name in given:
         if name not in known:
             raise RetrainerError(

@@ -126,7 +126,7 @@ class SpanPlanner:
             return newest
         check_writer(self.store.predictions_of_span_uri(name), INGEST_PREDICTIONS)
         record = read_json(join(newest.uri, RECORD_FILE))
-        recorded = {one["digest"] for one in record["sources"]}
+        recorded = {source["digest"] for source in record["sources"]}
         if recorded <= digests:
             return DueSpan(index, name, version, files, copies, newest)
         # Logs are deleted after a while, or are written elsewhere: what was read of them stays.

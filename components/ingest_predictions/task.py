@@ -44,7 +44,8 @@ def run_task(
         )
         record.verdict = ingested.verdict
         record.note(
-            newest_span=ingested.newest_span, spans={one.span: one.version for one in ingested.made}
+            newest_span=ingested.newest_span,
+            spans={prediction_set.span: prediction_set.version for prediction_set in ingested.made},
         )
     return ingested
 

@@ -135,9 +135,9 @@ def ingest(
     if left_out:
         verdict += f"; excluded: {'; '.join(excluded[name].words for name in left_out)}"
     newer = found[found.index(chosen[-1]) + 1 :] if span == LATEST else []
-    newer = [one for one in newer if one.name not in excluded]
+    newer = [source_span for source_span in newer if source_span.name not in excluded]
     if newer:
-        verdict += f"; incomplete, without {marker}: {name_spans([one.name for one in newer])}"
+        verdict += f"; incomplete, without {marker}: {name_spans([source_span.name for source_span in newer])}"
     return Ingested(examples.newest_span, verdict, examples.versions)
 
 

@@ -223,15 +223,20 @@ def _known(store: str, fingerprint: str) -> Joined | None:
 
 
 def _note(store: str, fingerprint: str, joined: Joined) -> None:
-    sets = [{"span": one.span, "version": one.version} for one in joined.sets]
+    sets = [{"span": joined_set.span, "version": joined_set.version} for joined_set in joined.sets]
     content = {"fingerprint": fingerprint, "sets": sets, "labels": joined.labels}
     write_json(Store(store).newest_join_uri, content)
 
 
 def _manifest(joined: Joined) -> dict[str, Any]:
     sets = [
-        {"span": one.span, "version": one.version, "uri": one.uri, "files": list(one.files)}
-        for one in joined.sets
+        {
+            "span": joined_set.span,
+            "version": joined_set.version,
+            "uri": joined_set.uri,
+            "files": list(joined_set.files),
+        }
+        for joined_set in joined.sets
     ]
     return {"format": 1, "rows": joined.rows, "labels": joined.labels, "sets": sets}
 
@@ -265,8 +270,8 @@ def _verdict(
         if count := joined.labels.get(name):
             parts.append(_count(count, words))
     totals: dict[str, int] = {}
-    for one in joined.sets:
-        for name, value in one.counts.items():
+    for joined_set in joined.sets:
+        for name, value in joined_set.counts.items():
             totals[name] = totals.get(name, 0) + value
     for name, words in _SPAN_WORDS.items():
         if totals.get(name):

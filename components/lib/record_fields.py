@@ -30,7 +30,7 @@ def known_fields(kind: type, content: Any) -> dict[str, Any]:
 @functools.cache
 def _hints(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {one.name: hints[one.name] for one in fields(kind)}
+    return {attribute.name: hints[attribute.name] for attribute in fields(kind)}
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -39,7 +39,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if kind is Any:
         return True
     if kind in (Union, UnionType):
-        return any(_fits(value, one) for one in arguments)
+        return any(_fits(value, argument) for argument in arguments)
     if kind is NoneType:
         return value is None
     if isinstance(value, bool):

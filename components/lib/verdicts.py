@@ -55,7 +55,7 @@ class _Artifact:
             ) from error
         fix = f"Run {source} again with the same version as this component."
         check_format(content, FORMAT, f"'{uri}'", fix)
-        known = {one.name: one for one in fields(cls)}
+        known = {attribute.name: attribute for attribute in fields(cls)}
         needed = [name for name, one in known.items() if not _has_default(one)]
         missing = [name for name in needed if name not in content]
         if missing:

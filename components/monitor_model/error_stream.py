@@ -179,12 +179,12 @@ class ErrorStream:
         after = [span for span in self.spans[place:] if span.rows][-RECENT_SPANS:]
         if not after:
             before, after = before[:-1], before[-1:]
-        usual = float(np.mean([one.mean for one in before])) if before else self.usual
-        present = float(np.mean([one.mean for one in after])) if after else self.usual
-        rows = float(np.mean([one.rows for one in after])) if after else math.inf
+        usual = float(np.mean([span.mean for span in before])) if before else self.usual
+        present = float(np.mean([span.mean for span in after])) if after else self.usual
+        rows = float(np.mean([span.rows for span in after])) if after else math.inf
         chance = self.row_deviation / math.sqrt(rows)
         if len(before) >= FEWEST_SPANS:
-            spread = float(np.var([one.mean for one in before], ddof=1))
+            spread = float(np.var([span.mean for span in before], ddof=1))
             between = math.sqrt(max(0.0, spread - chance**2))
         else:
             between = max(self.chunk_deviation, UNSEEN_DEVIATION * usual)
@@ -213,12 +213,12 @@ class ErrorStream:
         """Read what `content` returned."""
         spans = [
             SpanError(
-                one["span"],
-                one["version"],
-                one["rows"],
-                math.nan if one["mean"] is None else one["mean"],
+                span["span"],
+                span["version"],
+                span["rows"],
+                math.nan if span["mean"] is None else span["mean"],
             )
-            for one in content["spans"]
+            for span in content["spans"]
         ]
         return cls(
             Adwin.of(content["adwin"]),

@@ -225,9 +225,9 @@ def add_span(
 def recent(record: QualityRecord, name: str) -> LossSums:
     """Return the sums of a test over the spans that are kept."""
     total = LossSums()
-    for one in record.sums:
-        if name in one["sums"]:
-            total = total.plus(LossSums.of(one["sums"][name]))
+    for span_sums in record.sums:
+        if name in span_sums["sums"]:
+            total = total.plus(LossSums.of(span_sums["sums"][name]))
     return total
 
 

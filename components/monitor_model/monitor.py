@@ -69,7 +69,7 @@ class Monitored:
     @property
     def detected(self) -> list[str]:
         """Names of the signals that are detected now."""
-        return sorted(one.name for one in self.states.detected())
+        return sorted(state.name for state in self.states.detected())
 
 
 def monitor(
@@ -258,8 +258,8 @@ def _key(look: Look) -> str:
         look.model.version,
         look.since.isoformat(),
         [[prediction_set.span, prediction_set.version] for prediction_set in look.current],
-        [[one.span, one.version] for one in look.joined],
-        [one.start.isoformat() for one in look.feed.due],
+        [[joined_set.span, joined_set.version] for joined_set in look.joined],
+        [period.start.isoformat() for period in look.feed.due],
         # Without any span, only time shows that the feed is missing.
         None if look.feed.sets else (look.now - look.since).days,
         {name: value for name, value in look.settings.items() if name != "schedule"},

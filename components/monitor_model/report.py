@@ -130,7 +130,7 @@ def _open_signals(states: Sequence[SignalState], history: Sequence[LookRecord]) 
     found = sorted((state for state in states if state.state in _COLORS), key=_rank)
     if not found:
         return Markup('<h2>Detected and suspected</h2><p class="good">None.</p>')
-    cards = Markup("").join(_card(one, history) for one in found[:_MOST_CARDS])
+    cards = Markup("").join(_card(state, history) for state in found[:_MOST_CARDS])
     left = len(found) - _MOST_CARDS
     more = Markup('<p class="note">and {} below</p>').format(plural(left, "more signal"))
     return Markup('<h2>Detected and suspected</h2><div class="cards">{}</div>{}').format(
@@ -190,13 +190,13 @@ def _section(
         return Markup("")
     rows = [
         [
-            isolated(one.last.subject),
-            _state(one),
-            "" if one.last.value is None else number(one.last.value),
-            "" if one.last.bound is None else number(one.last.bound),
-            _wide(one.last.meaning),
+            isolated(state.last.subject),
+            _state(state),
+            "" if state.last.value is None else number(state.last.value),
+            "" if state.last.bound is None else number(state.last.bound),
+            _wide(state.last.meaning),
         ]
-        for one in found
+        for state in found
     ]
     columns: list[str | Column] = [
         Column("signal", css="name"),
@@ -213,9 +213,9 @@ def _charts(states: Sequence[SignalState], history: Sequence[LookRecord]) -> Mar
     """Draw the signals that are nearest to their bounds; those that are detected are drawn on top."""
     quiet = sorted((state for state in states if state.state not in _COLORS), key=_distance)
     charts = [
-        Markup('<div class="card"><h3>{}</h3>{}</div>').format(isolated(one.last.subject), chart)
-        for one in quiet[:_MOST_CHARTS]
-        if (chart := signal_chart(one.name, points_of(one.name, history)))
+        Markup('<div class="card"><h3>{}</h3>{}</div>').format(isolated(state.last.subject), chart)
+        for state in quiet[:_MOST_CHARTS]
+        if (chart := signal_chart(state.name, points_of(state.name, history)))
     ]
     if not charts:
         return Markup("")

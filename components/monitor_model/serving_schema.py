@@ -92,7 +92,7 @@ def _of_columns(schema: schema_pb2.Schema, columns: Mapping[str, Column]) -> sch
     chosen.CopyFrom(schema)
     chosen.ClearField("feature")
     chosen.ClearField("dataset_constraints")
-    chosen.feature.extend(one for one in schema.feature if one.name in columns)
+    chosen.feature.extend(feature for feature in schema.feature if feature.name in columns)
     return chosen
 
 

@@ -95,7 +95,7 @@ def choose_windows(
     count, before = int(settings.get("spans", 1)), int(settings.get("earlier", 60))
     most = int(settings.get("catch_up", 14))
     began = since.astimezone(UTC).replace(tzinfo=None)
-    names = [one.span for one in feed.sets]
+    names = [prediction_set.span for prediction_set in feed.sets]
     first = max((names.index(name) + 1 for name in judged if name in names), default=0)
     chosen = [
         place

@@ -46,12 +46,12 @@ class Predicted:
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        return sum(one.rows for one in self.sets)
+        return sum(prediction_set.rows for prediction_set in self.sets)
 
     @property
     def errors(self) -> int:
         """How many of them have no prediction."""
-        return sum(one.errors for one in self.sets)
+        return sum(prediction_set.errors for prediction_set in self.sets)
 
 
 def predict(
@@ -208,8 +208,5 @@ def _manifest(predicted: Predicted) -> dict[str, object]:
         "model_version": predicted.model_version,
         "rows": predicted.rows,
         "errors": predicted.errors,
-        "sets": [
-            {"span": one.span, "version": one.version, "uri": one.uri, "files": list(one.files)}
-            for one in predicted.sets
-        ],
+        "sets": [prediction_set.entry() for prediction_set in predicted.sets],
     }

@@ -218,7 +218,7 @@ def _in_path(source: SourceSpan) -> set[str]:
 
 
 def _encoding(schema: pa.Schema, key: Sequence[str], outputs: int | Mapping[str, int]) -> Encoding:
-    texts = {one.name for one in schema if is_text(one.type)}
+    texts = {column.name for column in schema if is_text(column.type)}
     distinct = {"row", *prediction_columns(outputs), *map(input_column, key)} - texts
     return Encoding(
         [name for name in schema.names if name not in distinct],

@@ -35,7 +35,9 @@ def is_equal_model(
         and _made_of(info) == _made_of(champion.info)
         and evaluation.champion_version == champion.version
         and bool(evaluation.overall.metrics)
-        and all(one.metrics == one.champion for one in evaluation.slices)
+        and all(
+            slice_metrics.metrics == slice_metrics.champion for slice_metrics in evaluation.slices
+        )
         and _equal_files(model, champion.uri)
     )
 

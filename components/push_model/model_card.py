@@ -99,9 +99,13 @@ def datasets(info: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _metrics(evaluation: EvaluationSummary) -> list[dict[str, Any]]:
     return [
-        {"type": name, "value": value, **({"slice": one.name} if one.slice else {})}
-        for one in evaluation.slices
-        for name, value in one.metrics.items()
+        {
+            "type": name,
+            "value": value,
+            **({"slice": slice_metrics.name} if slice_metrics.slice else {}),
+        }
+        for slice_metrics in evaluation.slices
+        for name, value in slice_metrics.metrics.items()
     ]
 
 

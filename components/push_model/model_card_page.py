@@ -174,8 +174,12 @@ def _by_slice(evaluation: EvaluationSummary) -> Markup:
         *(Column(breakable(n), number=True) for n in names),
     ]
     rows = [
-        [breakable(one.name), _cell(one.rows), *(_cell(one.metrics.get(name)) for name in names)]
-        for one in slices
+        [
+            breakable(slice_metrics.name),
+            _cell(slice_metrics.rows),
+            *(_cell(slice_metrics.metrics.get(name)) for name in names),
+        ]
+        for slice_metrics in slices
     ]
     left = (
         Markup('<p class="note">{:,} further slices were not kept.</p>').format(evaluation.left_out)

@@ -44,4 +44,10 @@ class Pushed:
             raise RetrainerError(
                 f"there is no '{uri}'; it comes from push_model. Pass the output of the earlier push on."
             ) from error
-        return cls(**{one.name: content[one.name] for one in fields(cls) if one.name in content})
+        return cls(
+            **{
+                attribute.name: content[attribute.name]
+                for attribute in fields(cls)
+                if attribute.name in content
+            }
+        )

@@ -64,8 +64,8 @@ class LayerRecord:
             inputs=tuple(record["inputs"]),
             width=record["width"],
             weights=tuple(
-                WeightRecord(one["name"], tuple(one["shape"]), one["index"])
-                for one in record["weights"]
+                WeightRecord(weight["name"], tuple(weight["shape"]), weight["index"])
+                for weight in record["weights"]
             ),
             tokens=None if tokens is None else tuple(tokens),
         )

@@ -131,15 +131,17 @@ def _small_slices(
     evaluation: Evaluation, metrics: Sequence[str], least: int
 ) -> Iterator[PairedDifference]:
     """List the slices that no draws are made of, because they don't count: with the values that TFMA computed."""
-    for one in evaluation.slices:
-        if not one.key or one.rows is None or one.rows >= least:
+    for slice_result in evaluation.slices:
+        if not slice_result.key or slice_result.rows is None or slice_result.rows >= least:
             continue
         for metric in metrics:
             ours, theirs = (
                 side[metric].value if metric in side else math.nan
-                for side in (one.challenger, one.champion)
+                for side in (slice_result.challenger, slice_result.champion)
             )
-            yield PairedDifference(metric, one.key, one.rows, 0, ours, theirs, math.nan, math.nan)
+            yield PairedDifference(
+                metric, slice_result.key, slice_result.rows, 0, ours, theirs, math.nan, math.nan
+            )
 
 
 def _with_threshold(config: config_pb2.EvalConfig) -> list[str]:

@@ -143,7 +143,7 @@ _CHOICES: Mapping[str, type[StrEnum]] = {"promote_on": PromoteOn, "correction": 
 
 
 def _read(kind: type[Settings], values: Mapping[str, Any], place: str) -> Settings:
-    names = [one.name for one in fields(kind)]
+    names = [attribute.name for attribute in fields(kind)]
     for name in values:
         if name not in names:
             raise RetrainerError(f"{place} has no setting '{name}'.{did_you_mean(name, names)}")

@@ -218,12 +218,12 @@ class Incident:
                 tuple(_detection(one) for one in content["detections"]),
                 tuple(
                     Change(
-                        IncidentState(one["state"]),
-                        _moment(one["at"]),
-                        str(one["reason"]),
-                        str(one.get("actor") or ""),
+                        IncidentState(change["state"]),
+                        _moment(change["at"]),
+                        str(change["reason"]),
+                        str(change.get("actor") or ""),
                     )
-                    for one in content["changes"]
+                    for change in content["changes"]
                 ),
                 bool(content.get("wants_run")),
                 str(content.get("run") or ""),

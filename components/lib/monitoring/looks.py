@@ -255,8 +255,8 @@ class Looks:
         content = record.content
         check_format(content, FORMAT, f"record {record.number} in '{self._states.uri}'")
         changes = (
-            Change(**{**one, "before": State(one["before"]), "after": State(one["after"])})
-            for one in content["changes"]
+            Change(**{**change, "before": State(change["before"]), "after": State(change["after"])})
+            for change in content["changes"]
         )
         return StateRecord(
             record.number,

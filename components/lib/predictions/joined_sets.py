@@ -123,7 +123,7 @@ def find_joined(uri: str) -> JoinedSet | None:
     content = read_json(place)
     fix = "Install the release that wrote it, or delete its folder, and the next run joins the labels again."
     check_format(content, FORMAT, f"'{place}'", fix)
-    known = {one.name for one in fields(JoinedSet)}
+    known = {attribute.name for attribute in fields(JoinedSet)}
     try:
         values = {name: value for name, value in content.items() if name in known}
         return JoinedSet(
@@ -159,8 +159,8 @@ def list_joined(store: str, span: str | None = None) -> list[JoinedSet]:
         else [join(place.joined_uri, name) for name in list_folders(place.joined_uri)]
     )
     found = (find_joined(join(home, name)) for home in homes for name in list_folders(home))
-    whole = [one for one in found if one is not None]
-    return sorted(whole, key=lambda one: (one.span, one.joined, one.version))
+    whole = [joined_set for joined_set in found if joined_set is not None]
+    return sorted(whole, key=lambda kept: (kept.span, kept.joined, kept.version))
 
 
 def newest_joined(store: str) -> list[JoinedSet]:
@@ -175,7 +175,7 @@ def newest_joined(store: str) -> list[JoinedSet]:
     place = Store(store)
     names = sorted(list_folders(place.joined_uri), key=natural_order)[-MOST_SPANS:]
     found = [sets[-1] for name in reversed(names) if (sets := list_joined(store, name))]
-    times = [one.newest or datetime.fromisoformat(one.joined) for one in found]
+    times = [joined_set.newest or datetime.fromisoformat(joined_set.joined) for joined_set in found]
     # Spans at one time are ordered by their names.
     order = sorted(range(len(found)), key=lambda place: (times[place], -place), reverse=True)
     return [found[place] for place in order]

@@ -1,6 +1,7 @@
 """Sets of predictions: the tables of a span, and the record that says that they are whole."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import RetrainerError
 from ..folders import list_folders
@@ -41,6 +42,15 @@ class PredictionSet:
     scored: str
     writer: str = PREDICT_BATCH
 
+    def entry(self) -> dict[str, Any]:
+        """Return what an artifact that lists sets says of this one: where its tables are."""
+        return {
+            "span": self.span,
+            "version": self.version,
+            "uri": self.uri,
+            "files": list(self.files),
+        }
+
 
 def list_predictions(store: str, span: str | None = None) -> list[PredictionSet]:
     """List the whole sets of predictions.
@@ -59,8 +69,8 @@ def list_predictions(store: str, span: str | None = None) -> list[PredictionSet]
         else [join(place.predictions_uri, name) for name in list_folders(place.predictions_uri)]
     )
     found = (find_predictions(join(home, name)) for home in homes for name in list_folders(home))
-    whole = [one for one in found if one is not None]
-    return sorted(whole, key=lambda one: (one.span, one.scored, one.version))
+    whole = [prediction_set for prediction_set in found if prediction_set is not None]
+    return sorted(whole, key=lambda kept: (kept.span, kept.scored, kept.version))
 
 
 def check_writer(home: str, writer: str) -> None:

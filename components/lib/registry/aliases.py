@@ -117,12 +117,12 @@ class AliasMove:
         action = content.get("action") or (RETIRE if content["version"] is None else PUSH)
         if action not in _ACTIONS:
             raise ValueError(f"its 'action' is {action!r}")
-        held = tuple(Hold(**known_fields(Hold, one)) for one in content.get("held") or ())
+        held = tuple(Hold(**known_fields(Hold, hold)) for hold in content.get("held") or ())
         return cls(**{**content, "number": record.number, "action": action, "held": held})
 
     def holding(self, digest: str, job: str = "", training: str = "") -> Hold | None:
         """Find the hold that keeps a model from service."""
-        return next((one for one in self.held if one.covers(digest, job, training)), None)
+        return next((hold for hold in self.held if hold.covers(digest, job, training)), None)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class EvaluationSummary:
         return {
             "format": FORMAT,
             **asdict(self),
-            "slices": [asdict(one) for one in kept],
+            "slices": [asdict(slice_metrics) for slice_metrics in kept],
             "left_out": left_out,
         }
 
@@ -96,7 +96,7 @@ class EvaluationSummary:
         check_format(content, FORMAT, f"'{uri}'")
         try:
             values = known_fields(cls, content)
-            slices = tuple(_slice(one) for one in values.get("slices", ()))
+            slices = tuple(_slice(slice_metrics) for slice_metrics in values.get("slices", ()))
             return cls(**{**values, "slices": slices})
         except (TypeError, ValueError) as error:
             raise RetrainerError(

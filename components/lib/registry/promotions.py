@@ -59,8 +59,8 @@ def promote(
     if current == version:
         raise RetrainerError(f"version {version} is the {alias} of '{registry.uri}' already.")
     held = newest.held if newest else ()
-    lifted = next((one for one in held if one.covers(found.digest)), None)
-    kept = [one for one in held if not one.covers(found.digest)]
+    lifted = next((hold for hold in held if hold.covers(found.digest)), None)
+    kept = [hold for hold in held if not hold.covers(found.digest)]
     registry.move(alias, version, newest, _noted(PROMOTE, info), kept)
     return Change(version, current, lifted=lifted)
 

@@ -53,8 +53,8 @@ class Registry:
         """List the complete versions, and the folders that are none, oldest first."""
         with ThreadPoolExecutor(_READERS) as pool:
             found = list(pool.map(self.examine, self.numbers()))
-        versions = [one for one in found if isinstance(one, ModelVersion)]
-        return versions, [one for one in found if isinstance(one, Incomplete)]
+        versions = [examined for examined in found if isinstance(examined, ModelVersion)]
+        return versions, [examined for examined in found if isinstance(examined, Incomplete)]
 
     def find(self, version: int) -> ModelVersion | None:
         """Return a version; None if there is no complete one of this number."""

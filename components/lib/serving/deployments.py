@@ -51,7 +51,7 @@ class PlannedVersions:
     @property
     def versions(self) -> tuple[int, ...]:
         """The versions that it needs."""
-        return tuple(one for one in (self.stable, self.canary) if one is not None)
+        return tuple(version for version in (self.stable, self.canary) if version is not None)
 
     def describe(self) -> str:
         """Name what serves, such as `version 8` or `version 8, and 10 % on version 9`."""

@@ -79,6 +79,10 @@ def served_model(registry: Registry, number: int | None) -> ServedModel | None:
 def _deployed(store: str) -> int | None:
     """Return the version that served before there were rollouts, the last deployed one where services differ."""
     newest = (Deployments(store, service).newest() for service in SERVICES)
-    served = [one for one in newest if one and one.state == DeploymentState.SERVING]
-    last = max(served, key=lambda one: one.at, default=None)
+    served = [
+        deployment
+        for deployment in newest
+        if deployment and deployment.state == DeploymentState.SERVING
+    ]
+    last = max(served, key=lambda deployment: deployment.at, default=None)
     return last.plan.stable if last else None

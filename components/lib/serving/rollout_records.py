@@ -151,7 +151,10 @@ def follow_registry(
 def _read(record: NumberedRecord, uri: str) -> Rollout:
     content = record.content
     check_format(content, FORMAT, f"record {record.number} in '{uri}'")
-    changes = (Change(**{**one, "state": RolloutState(one["state"])}) for one in content["changes"])
+    changes = (
+        Change(**{**change, "state": RolloutState(change["state"])})
+        for change in content["changes"]
+    )
     return Rollout(
         content["canary"],
         content["stable"],

@@ -24,7 +24,11 @@ def parse_csv_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     _check_options(
         options,
-        [one.name[4:] for one in fields(SourceOptions) if one.name.startswith("csv_")],
+        [
+            attribute.name[4:]
+            for attribute in fields(SourceOptions)
+            if attribute.name.startswith("csv_")
+        ],
         "data.csv",
     )
     delimiter, encoding = options.get("delimiter", ","), options.get("encoding", "utf-8")

@@ -252,8 +252,10 @@ class IngestSettings:
 
 def _set(settings: Any) -> dict[str, Any]:
     unset = {
-        one.name: one.default if one.default_factory is MISSING else one.default_factory()
-        for one in fields(settings)
+        attribute.name: attribute.default
+        if attribute.default_factory is MISSING
+        else attribute.default_factory()
+        for attribute in fields(settings)
     }
     return {name: value for name, value in asdict(settings).items() if value != unset[name]}
 

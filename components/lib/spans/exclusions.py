@@ -106,7 +106,7 @@ def _exclusions(records: NumberedRecords, newest: NumberedRecord | None) -> dict
     if newest is None:
         return {}
     check_format(newest.content, FORMAT, f"record {newest.number} in '{records.uri}'")
-    return {one["span"]: Exclusion(**one) for one in newest.content["excluded"]}
+    return {exclusion["span"]: Exclusion(**exclusion) for exclusion in newest.content["excluded"]}
 
 
 def _rewrite(
@@ -123,7 +123,7 @@ def _rewrite(
             "format": FORMAT,
             "id": uuid.uuid4().hex,
             "change": {"what": what, **asdict(decision)},
-            "excluded": [asdict(one) for one in excluded.values()],
+            "excluded": [asdict(exclusion) for exclusion in excluded.values()],
         }
         if records.append(content, newest) is not None:
             return

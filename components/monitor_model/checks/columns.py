@@ -49,7 +49,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
     if not look.current:
         return
     now = [_read(look, prediction_set) for prediction_set in look.current]
-    before = [_read(look, one) for one in look.earlier[-1:]]
+    before = [_read(look, prediction_set) for prediction_set in look.earlier[-1:]]
     names = dict.fromkeys(name for one in (*before, *now) for name in one.columns)
     misfits = find_misfits(look, now)
     for name in names:
@@ -65,7 +65,9 @@ def _read(look: Look, found: PredictionSet) -> Dataset:
 def _clean(look: Look, name: str) -> list[PredictionSet]:
     """Return the newest earlier spans in which a column was not broken, so that a breakage never becomes usual."""
     broken = look.broken_before.get(name, ())
-    return [one for one in look.earlier if one.span not in broken][-_MOST_USUAL:]
+    return [prediction_set for prediction_set in look.earlier if prediction_set.span not in broken][
+        -_MOST_USUAL:
+    ]
 
 
 def _see(name: str, datasets: Sequence[Dataset]) -> _Seen:

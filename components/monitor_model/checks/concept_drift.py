@@ -159,7 +159,7 @@ def _read_states(place: str, made_of: str) -> list[ErrorStream]:
     with suppress(FileNotFoundError, RetrainerError, KeyError, TypeError, ValueError):
         content: Mapping[str, Any] = read_json(place)
         if content["format"] == FORMAT and content["made_of"] == made_of:
-            return [ErrorStream.of(one) for one in content["states"]]
+            return [ErrorStream.of(state) for state in content["states"]]
     return []
 
 

@@ -27,9 +27,13 @@ def find_signals(look: Look) -> Iterator[Signal]:
 
 def due_sets(look: Look) -> list[JoinedSet]:
     """Return the spans that are over and whose labels are all due, newest first."""
-    over = {one.span for one in look.feed.sets}
+    over = {prediction_set.span for prediction_set in look.feed.sets}
     delay = float(look.section("labels").get("delay_seconds", 0))
-    return [one for one in look.joined if one.span in over and is_all_due(one, look.now, delay)]
+    return [
+        joined_set
+        for joined_set in look.joined
+        if joined_set.span in over and is_all_due(joined_set, look.now, delay)
+    ]
 
 
 def why_immature(look: Look, joined: JoinedSet) -> str:
@@ -148,7 +152,9 @@ def _selection(look: Look) -> Iterator[Signal]:
         outcome = Outcome.OK if rows else Outcome.SILENT
         yield Signal(Kind.DATA, SELECTION, outcome, meaning, bound=most, window=due[0].span)
         return
-    worst = max(found, key=lambda one: (one.p_value < LEAST_P_VALUE, one.distance))
+    worst = max(
+        found, key=lambda difference: (difference.p_value < LEAST_P_VALUE, difference.distance)
+    )
     breached = _is_selected(worst, most)
     meaning = (
         _describe(worst, due[0].span)
@@ -165,8 +171,14 @@ def _selection(look: Look) -> Iterator[Signal]:
         most,
         window=due[0].span,
         evidence={
-            one.column: [one.distance, one.p_value, one.bin, one.labelled, one.rows]
-            for one in found
+            difference.column: [
+                difference.distance,
+                difference.p_value,
+                difference.bin,
+                difference.labelled,
+                difference.rows,
+            ]
+            for difference in found
         },
     )
 

@@ -54,7 +54,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
         meaning = f"the registry keeps no metrics of version {look.model.version}, so nothing can be compared with them"
         yield Signal(Kind.REALISED, METRICS, Outcome.SILENT, meaning)
         return
-    spans = [str(one["span"]) for one in record.sums]
+    spans = [str(span_sums["span"]) for span_sums in record.sums]
     measurement = _measure(look, spans)
     if measurement is None or measurement.rows < _LEAST_ROWS:
         rows = measurement.rows if measurement else 0
@@ -79,7 +79,7 @@ def _measure(look: Look, spans: list[str]) -> "Measurement | None":
     from ..labelled_rows import read_scores
     from ..realised_metrics import measure
 
-    sets = [one for one in look.joined if one.span in spans]
+    sets = [joined_set for joined_set in look.joined if joined_set.span in spans]
 
     def make() -> "Measurement | None":
         scores = read_scores(sets, look.model.version, list(slices), look.lists)
@@ -91,7 +91,9 @@ def _measure(look: Look, spans: list[str]) -> "Measurement | None":
             dict.fromkeys([*spec.get("feature_keys", ()), *spec.get("feature_values", {})])
         )
     # A run that catches up judges the same labelled rows in each of its looks.
-    return look.share(("realised metrics", *((one.span, one.version) for one in sets)), make)
+    return look.share(
+        ("realised metrics", *((joined_set.span, joined_set.version) for joined_set in sets)), make
+    )
 
 
 def _quantile(probability: float, spans: int) -> float:

@@ -155,5 +155,5 @@ def _signal(look: Look, record: QualityRecord, one: LossBaseline, waiting: str) 
 
 
 def _labelled_share(look: Look, spans: list[str]) -> float | None:
-    own = [one for one in look.joined if one.span in spans]
+    own = [joined_set for joined_set in look.joined if joined_set.span in spans]
     return measure_maturity(own, look.now).share

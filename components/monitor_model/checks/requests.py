@@ -87,7 +87,7 @@ def _volume(look: Look) -> Signal:
     usual, of = earlier, plural(len(earlier), "earlier span")
     if len(same) >= _MIN_SAME_TIME:
         usual, of = same, f"{plural(len(same), 'earlier span')} of the same {cycle}"
-    known = [look.requests(one) for one in usual]
+    known = [look.requests(prediction_set) for prediction_set in usual]
     reason = ""
     if cycle and not same:
         reason = f"no earlier span is of the same {cycle}"
@@ -99,7 +99,7 @@ def _volume(look: Look) -> Signal:
     low, middle, high = _usual_range(known, factor)
     if usual is not same and same:
         # Too few of its weekday to say how they vary, but what they had is not unusual.
-        of_time = [look.requests(one) for one in same]
+        of_time = [look.requests(prediction_set) for prediction_set in same]
         low, high = min(low, min(of_time) / factor), max(high, max(of_time) * factor)
     ok = low <= count <= high
     usually = f"the median of {of} is {middle:,.0f}"
@@ -110,7 +110,7 @@ def _volume(look: Look) -> Signal:
         f"{count:,.0f} requests; {usually}, and {low:,.0f} to {high:,.0f} are usual",
         count,
         high if count > high else low,
-        evidence={"usual": [low, high], "spans": [one.span for one in usual]},
+        evidence={"usual": [low, high], "spans": [prediction_set.span for prediction_set in usual]},
     )
 
 
@@ -172,13 +172,13 @@ def _failed(look: Look) -> Signal:
 def _late(look: Look) -> Signal:
     bound = float(look.section("data").get("max_late", 0.05))
     worst, share, late = "", 0.0, 0
-    for one in (*look.earlier, *look.current):
-        before = look.judged_before.get(one.span)
-        if before is None or not one.rows:
+    for prediction_set in (*look.earlier, *look.current):
+        before = look.judged_before.get(prediction_set.span)
+        if before is None or not prediction_set.rows:
             continue
-        if (one.rows - before) / one.rows > share:
-            worst, late = one.span, one.rows - before
-            share = late / one.rows
+        if (prediction_set.rows - before) / prediction_set.rows > share:
+            worst, late = prediction_set.span, prediction_set.rows - before
+            share = late / prediction_set.rows
     if not worst:
         meaning = "no row came after its span was judged"
         return Signal(Kind.DATA, LATE, Outcome.OK, meaning, 0.0, bound)

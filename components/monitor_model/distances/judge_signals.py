@@ -96,7 +96,7 @@ def is_comparable(
         return f"{plural(rows, 'value')} in the window, too few to judge"
     if not reference:
         return f"{what} have no values of it"
-    kinds = {one.is_number for one in (*current, *reference)}
+    kinds = {column.is_number for column in (*current, *reference)}
     if len(kinds) > 1:
         now = "numbers" if current[-1].is_number else "text"
         return f"the window has {now}, and {what} or a part of the window do not, so there is no distance"

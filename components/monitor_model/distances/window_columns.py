@@ -44,7 +44,11 @@ class WindowColumns:
     def names(self) -> list[str]:
         """Names of the columns that models are sent, in the window or the span before it."""
         sets = (*self._look.earlier[-1:], *self._look.current)
-        return list(dict.fromkeys(name for one in sets for name in self._inputs(one).columns))
+        return list(
+            dict.fromkeys(
+                name for prediction_set in sets for name in self._inputs(prediction_set).columns
+            )
+        )
 
     def current(self, name: str) -> list[Column]:
         """Return a column of each of the window's spans that has values of it."""
@@ -78,7 +82,11 @@ class WindowColumns:
 
         Spans in which any column was broken are left out.
         """
-        whole = [one for one in self._look.earlier if self.clean.is_whole(one.span)]
+        whole = [
+            prediction_set
+            for prediction_set in self._look.earlier
+            if self.clean.is_whole(prediction_set.span)
+        ]
         return self._past(name, signal, whole, self._outputs)
 
     @property
@@ -102,7 +110,9 @@ class WindowColumns:
         earlier: Sequence[PredictionSet],
         read: Callable[[PredictionSet], Dataset],
     ) -> Past:
-        order = {one.span: place for place, one in enumerate(self._look.earlier)}
+        order = {
+            prediction_set.span: place for place, prediction_set in enumerate(self._look.earlier)
+        }
         found = [
             (prediction_set.span, column)
             for prediction_set in earlier
@@ -152,4 +162,4 @@ class WindowColumns:
 
 def _with_values(name: str, datasets: Sequence[Dataset]) -> list[Column]:
     found = [dataset.columns[name] for dataset in datasets if name in dataset.columns]
-    return [one for one in found if one.filled]
+    return [column for column in found if column.filled]

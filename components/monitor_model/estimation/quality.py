@@ -117,13 +117,13 @@ class Quality:
     def _clean(self, look: Look, metric: str) -> list[PredictionSet]:
         """Return the newest earlier spans without broken data in a feature that did not breach the signal either."""
         past = look.share(("clean past", look.window), lambda: read_clean_past(look))
-        order = {one.span: place for place, one in enumerate(look.earlier)}
+        order = {prediction_set.span: place for place, prediction_set in enumerate(look.earlier)}
         signal = f"{Kind.ESTIMATED}/{metric}"
         columns = ["", *self.reference.features]
         return [
-            one
-            for one in look.earlier
-            if all(past.is_clean(one.span, name, signal, order) for name in columns)
+            prediction_set
+            for prediction_set in look.earlier
+            if all(past.is_clean(prediction_set.span, name, signal, order) for name in columns)
         ][-EARLIER_SPANS:]
 
     def _of_span(self, look: Look, span: PredictionSet, metric: str) -> float:

@@ -33,9 +33,9 @@ def pod_reasons(cluster: Cluster, service: str, version: int) -> list[str]:
 
 def _reasons(pod: Mapping[str, Any]) -> Iterator[str]:
     status = pod.get("status") or {}
-    for one in status.get("conditions") or []:
-        if one.get("type") == "PodScheduled" and one.get("status") == "False":
-            yield f"no node for a pod: {one.get('message') or one.get('reason')}"
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            yield f"no node for a pod: {condition.get('message') or condition.get('reason')}"
     containers = (status.get("initContainerStatuses") or []) + (
         status.get("containerStatuses") or []
     )

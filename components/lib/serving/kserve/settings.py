@@ -35,7 +35,7 @@ class KServeSettings:
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> "KServeSettings":
         """Read the section's JSON values; null is the default."""
-        known = {one.name for one in fields(cls)}
+        known = {attribute.name for attribute in fields(cls)}
         return cls(
             **{key: value for key, value in values.items() if key in known and value is not None}
         )

@@ -79,9 +79,9 @@ class Endpoint:
     def models(self) -> set[str]:
         """Names of the models that its configuration uses."""
         return {
-            str(one.spec["ModelName"])
-            for one in (*self.variants, *self.shadows)
-            if "ModelName" in one.spec
+            str(variant.spec["ModelName"])
+            for variant in (*self.variants, *self.shadows)
+            if "ModelName" in variant.spec
         }
 
 

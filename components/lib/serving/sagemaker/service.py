@@ -234,7 +234,7 @@ class SageMakerService:
         if endpoint is None:
             return
         if endpoint.foreign:
-            names = ", ".join(f"'{one.name}'" for one in endpoint.foreign)
+            names = ", ".join(f"'{variant.name}'" for variant in endpoint.foreign)
             raise ServiceError(
                 f"endpoint '{self._settings.endpoint}' serves {names}, which retrainer did not deploy, so it is not "
                 "deleted. Take retrainer's variants from it in SageMaker."
@@ -278,8 +278,10 @@ class SageMakerService:
         both = (*endpoint.variants, *endpoint.shadows)
         return Served(
             traffic=traffic,
-            loaded=tuple(sorted(one.version for one in both if one.version is not None)),
-            foreign=tuple(one.name for one in both if one.version is None),
+            loaded=tuple(
+                sorted(variant.version for variant in both if variant.version is not None)
+            ),
+            foreign=tuple(variant.name for variant in both if variant.version is None),
             address=self._clients.invocations_address(),
             notes=tuple(notes),
         )
@@ -314,4 +316,4 @@ def _hint(reason: str, settings: Settings) -> str:
 
 
 def _versions(plan: Plan) -> str:
-    return " and ".join(str(one.version) for one in (plan.stable, plan.canary) if one)
+    return " and ".join(str(planned.version) for planned in (plan.stable, plan.canary) if planned)

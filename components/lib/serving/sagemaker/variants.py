@@ -170,13 +170,13 @@ def _options(settings: Settings) -> dict[str, Any]:
 def _foreign(settings: Settings, endpoint: Endpoint, shadow: bool) -> list[Variant]:
     """List the production variants of somebody else, which stay as they are: without requests."""
     foreign = endpoint.foreign
-    in_the_way = [one for one in foreign if one.weight or not one.spec]
+    in_the_way = [variant for variant in foreign if variant.weight or not variant.spec]
     if shadow:
         # Beside a shadow variant SageMaker takes one production variant, and no second shadow (CreateEndpointConfig).
         in_the_way = foreign
     in_the_way = [*in_the_way, *endpoint.foreign_shadows]
     if in_the_way:
-        names = ", ".join(f"'{one.name}'" for one in in_the_way)
+        names = ", ".join(f"'{variant.name}'" for variant in in_the_way)
         raise ServiceError(
             f"endpoint '{settings.endpoint}' serves {names}, which retrainer did not deploy. Take the requests from "
             "there, name another endpoint in serving.deploy.sagemaker.endpoint, or set "

@@ -56,7 +56,7 @@ class TFServingSettings:
             "config": settings.get("config") or join(uri, "models.config"),
             "base_path": settings.get("base_path") or join(uri, model),
         }
-        known = {one.name for one in fields(cls)}
+        known = {attribute.name for attribute in fields(cls)}
         given = {key: value for key, value in settings.items() if key in known}
         return cls(**{**given, **derived})
 
@@ -78,7 +78,7 @@ class TFServing:
 
     def _apply(self, plan: Plan) -> Served:
         folders = VersionFolders(join(self.settings.uri, self.settings.model))
-        models = [one for one in (plan.stable, plan.canary) if one]
+        models = [planned for planned in (plan.stable, plan.canary) if planned]
         for model in models:
             folders.put(model)
         entry = self._entry(plan)

@@ -199,7 +199,7 @@ class VertexApi:
                 )
             except MissingError:
                 break
-            operations = [_to_operation(one) for one in page.get("operations", ())]
+            operations = [_to_operation(operation) for operation in page.get("operations", ())]
             found += [operation for operation in operations if not operation.done]
             token = page.get("nextPageToken", "")
             if not token:

@@ -58,7 +58,7 @@ class Endpoint:
     def find(self, name: str) -> Deployment | None:
         """Return the deployment of a display name; of several, the one with the most traffic."""
         found = [deployment for deployment in self.deployments if deployment.name == name]
-        return max(found, key=lambda one: one.percent, default=None)
+        return max(found, key=lambda deployment: deployment.percent, default=None)
 
 
 def to_endpoint(settings: VertexSettings, message: Any) -> Endpoint:

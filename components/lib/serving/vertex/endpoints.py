@@ -44,7 +44,7 @@ class VertexEndpoints:
 
         found = self._api.read(what, read)
         if len(found) > 1:
-            names = ", ".join(sorted(one.name for one in found))
+            names = ", ".join(sorted(deployment.name for deployment in found))
             raise ServiceError(
                 f"{what}: {len(found)} endpoints have this display name: {names}. Name one of them as "
                 "serving.deploy.vertex.endpoint."

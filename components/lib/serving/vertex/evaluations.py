@@ -64,7 +64,9 @@ class VertexEvaluations:
         Raises:
             ServiceError: If the service refuses or does not answer.
         """
-        whole = next((one for one in model.evaluation if not one.slice), None)
+        whole = next(
+            (slice_metrics for slice_metrics in model.evaluation if not slice_metrics.slice), None
+        )
         if whole is None:
             return ""
         kind = self._settings.model_type or _kind(whole)
@@ -112,7 +114,9 @@ class VertexEvaluations:
 
     def _put_slices(self, model: ServedModel, evaluation: str, kind: str) -> None:
         wanted = {
-            _label(one): one for one in model.evaluation if one.slice and _to_schema(one, kind)
+            _label(slice_metrics): slice_metrics
+            for slice_metrics in model.evaluation
+            if slice_metrics.slice and _to_schema(slice_metrics, kind)
         }
         known = self._known(evaluation) if wanted else set()
         missing = [

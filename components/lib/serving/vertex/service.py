@@ -59,7 +59,7 @@ class VertexService:
         wanted = {deployed[version].id: percent for version, percent in plan.traffic.items()}
         if not self._settings.network:
             self._traffic.move(wanted)
-        kept = {one.id for one in deployed.values()}
+        kept = {deployment.id for deployment in deployed.values()}
         self._undeploy_others(kept)
         self._models.point("champion", uploads[plan.stable.version])
         if self._settings.set_default:
@@ -105,9 +105,10 @@ class VertexService:
         others = [deployment for deployment in endpoint.deployments if deployment.name != name]
         foreign = [other for other in others if other.version is None]
         if foreign and not self._settings.take_over:
+            shown = "; ".join(deployment.shown for deployment in foreign)
             raise ServiceError(
                 f"private endpoint '{self._settings.endpoint}' takes one model, and has one that was not deployed by "
-                f"retrainer: {'; '.join(one.shown for one in foreign)}. Undeploy it, name another endpoint, or allow "
+                f"retrainer: {shown}. Undeploy it, name another endpoint, or allow "
                 "it with serving.deploy.vertex.take_over: true. Nothing was changed."
             )
         if others and not self._settings.replace_with_gap:
@@ -132,10 +133,10 @@ class VertexService:
         if endpoint is None:
             return self.status()
         own = [deployment for deployment in endpoint.deployments if deployment.version is not None]
-        if any(one.percent for one in own) and not self._settings.network:
+        if any(deployment.percent for deployment in own) and not self._settings.network:
             self._traffic.move({})
-        for one in own:
-            self._deployments.undeploy(one)
+        for deployment in own:
+            self._deployments.undeploy(deployment)
         self._models.point("champion", None)
         self._models.point("challenger", None)
         return self.status()
@@ -157,14 +158,16 @@ class VertexService:
     def _to_served(self, endpoint: Endpoint) -> Served:
         own = [deployment for deployment in endpoint.deployments if deployment.version is not None]
         traffic: dict[int, int] = {}
-        for one in own:
+        for deployment in own:
             # A private endpoint has no split: all requests go to its one model.
-            percent = 100 if self._settings.network else one.percent
-            if percent and one.version is not None:
-                traffic[one.version] = traffic.get(one.version, 0) + percent
+            percent = 100 if self._settings.network else deployment.percent
+            if percent and deployment.version is not None:
+                traffic[deployment.version] = traffic.get(deployment.version, 0) + percent
         return Served(
             traffic=traffic,
-            loaded=tuple(sorted({one.version for one in own if one.version is not None})),
+            loaded=tuple(
+                sorted({deployment.version for deployment in own if deployment.version is not None})
+            ),
             foreign=tuple(
                 deployment.shown
                 for deployment in endpoint.deployments
@@ -172,7 +175,11 @@ class VertexService:
             ),
             address=self._address(endpoint, own),
             notes=self._notes(endpoint),
-            ids={one.id: one.version for one in own if one.version is not None},
+            ids={
+                deployment.id: deployment.version
+                for deployment in own
+                if deployment.version is not None
+            },
         )
 
     def _address(self, endpoint: Endpoint, own: list[Deployment]) -> str:

@@ -66,7 +66,7 @@ class VertexSettings:
             section: Its keys and values; null is a missing key.
             pipeline: Name of the pipeline.
         """
-        known = {one.name for one in fields(cls)}
+        known = {attribute.name for attribute in fields(cls)}
         given = {key: value for key, value in section.items() if value is not None and key in known}
         log = {
             f"log_{key}": value

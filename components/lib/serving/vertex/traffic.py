@@ -66,8 +66,9 @@ class VertexTraffic:
             if deployment.version is None and deployment.percent
         ]
         if foreign and not self._settings.take_over:
+            shown = "; ".join(deployment.shown for deployment in foreign)
             raise ServiceError(
                 f"endpoint '{self._settings.endpoint}' sends traffic to models that were not deployed by retrainer: "
-                f"{'; '.join(one.shown for one in foreign)}. Take their traffic away, name another endpoint, or allow "
+                f"{shown}. Take their traffic away, name another endpoint, or allow "
                 "it with serving.deploy.vertex.take_over: true. Their traffic was not changed."
             )

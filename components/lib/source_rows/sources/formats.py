@@ -53,7 +53,7 @@ _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 def format_names() -> list[str]:
     """List the values of `data.format`."""
-    return [AUTO, *(one.name for one in FORMATS)]
+    return [AUTO, *(file_format.name for file_format in FORMATS)]
 
 
 def format_of(uri: str, name: str = AUTO) -> Format:
@@ -67,20 +67,20 @@ def format_of(uri: str, name: str = AUTO) -> Format:
         RetrainerError: If the ending is of no format.
     """
     if name != AUTO:
-        return next(one for one in FORMATS if one.name == name)
+        return next(file_format for file_format in FORMATS if file_format.name == name)
     # Loads Arrow, which those who only ask for names need not wait for.
     from .compression import without_compression
 
     file = without_compression(uri.lower())
     stem = _SHARD.sub("", file)
     ending = os.path.splitext(stem)[1]
-    for one in FORMATS:
-        if ending in one.endings:
-            return one
-    shards = next((one for one in FORMATS if one.shards), None)
+    for file_format in FORMATS:
+        if ending in file_format.endings:
+            return file_format
+    shards = next((file_format for file_format in FORMATS if file_format.shards), None)
     if stem != file and shards:
         return shards
     raise RetrainerError(
         f"the format of '{uri}' is unknown: its ending is of no format. Set data.format to "
-        f"{one_of([one.name for one in FORMATS])}."
+        f"{one_of([file_format.name for file_format in FORMATS])}."
     )
