@@ -274,7 +274,7 @@ def _key(look: Look) -> str:
 def _maturity(
     sets: Sequence[JoinedSet], settings: Mapping[str, Any], now: datetime
 ) -> Maturity | None:
-    delay = float((settings.get("labels") or {}).get("delay_seconds", 0))
+    delay = (settings.get("labels") or {}).get("delay_seconds")
     return measure_maturity(sets, now, delay) if sets else None
 
 

@@ -74,6 +74,6 @@ def _renderer(file: Path) -> Callable[[], bytes]:
     from ..telemetry.loop.collecting import LoopMetrics, parts_of
 
     config = load_config(file).config
-    delay = config.monitoring.labels.delay_seconds if config.monitoring else 0
+    delay = config.monitoring.labels.delay_seconds if config.monitoring else None
     parts = parts_of(config.store, delay)
     return LoopMetrics(config.name, parts).render

@@ -74,7 +74,7 @@ def status(file: Path, every: bool, as_json: bool) -> None:
     from .show_monitoring import print_status, read_status
 
     config = load_config(file).config
-    delay = config.monitoring.labels.delay_seconds if config.monitoring else 0
+    delay = config.monitoring.labels.delay_seconds if config.monitoring else None
     found: dict[str, Any] = read_status(config.store, delay)
     if as_json:
         click.echo(json.dumps(found, indent=2))

@@ -27,12 +27,12 @@ _NOT_JUDGED = "not judged"
 _CHANGES, _MOST_SILENT = 10, 10
 
 
-def read_status(store: str, delay_seconds: float = 0) -> dict[str, Any]:
+def read_status(store: str, delay_seconds: float | None = None) -> dict[str, Any]:
     """Read what the newest looks found.
 
     Args:
         store: URI of the store.
-        delay_seconds: How long after a prediction its label is expected.
+        delay_seconds: How long after a prediction its label is expected; None if that is not known.
 
     Returns:
         JSON values: the newest look, every signal with its state, the newest changes; `look` is null without a look.
@@ -149,7 +149,7 @@ def _incident(one: Incident) -> dict[str, Any]:
     }
 
 
-def _labels(store: str, delay_seconds: float) -> dict[str, Any] | None:
+def _labels(store: str, delay_seconds: float | None) -> dict[str, Any] | None:
     sets = newest_joined(store)
     found = measure_maturity(sets, datetime.now(UTC), delay_seconds)
     if found.share is None:

@@ -101,21 +101,21 @@ class Difference:
 
 
 def measure_maturity(
-    sets: Sequence[JoinedSet], now: datetime, delay_seconds: float = 0
+    sets: Sequence[JoinedSet], now: datetime, delay_seconds: float | None = 0
 ) -> Maturity:
     """Measure how mature the labels of some spans are.
 
     Args:
         sets: The spans' joined sets.
         now: The time.
-        delay_seconds: How long after a prediction its label is expected.
+        delay_seconds: How long after a prediction its label is expected; None if that is not known, and none is late.
     """
     ages: dict[str, list[float]] = {}
     rows = labelled = due = due_labelled = 0.0
     for one in (period for joined in sets for period in joined.coverage):
         rows += one.weight
         labelled += one.labelled_weight
-        if is_due(one, now, delay_seconds):
+        if delay_seconds is not None and is_due(one, now, delay_seconds):
             due += one.weight
             due_labelled += one.labelled_weight
         found = ages.setdefault(_age(one, now), [0.0, 0.0])

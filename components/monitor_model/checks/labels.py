@@ -15,6 +15,7 @@ SHARE, SELECTION = "share of labels", "selection of labels"
 """Subjects of the signals. They have spaces, so that hardly a column has their name."""
 # By chance alone a bin differs so much in one of a thousand spans.
 LEAST_P_VALUE = 0.001
+_SETTING = "monitoring.labels.delay_seconds"
 
 
 def find_signals(look: Look) -> Iterator[Signal]:
@@ -28,7 +29,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
 def due_sets(look: Look) -> list[JoinedSet]:
     """Return the spans that are over and whose labels are all due, newest first."""
     over = {prediction_set.span for prediction_set in look.feed.sets}
-    delay = float(look.section("labels").get("delay_seconds", 0))
+    delay = _delay(look) or 0.0
     return [
         joined_set
         for joined_set in look.joined
@@ -38,6 +39,15 @@ def due_sets(look: Look) -> list[JoinedSet]:
 
 def why_immature(look: Look, joined: JoinedSet) -> str:
     """Return why the labels of a span whose labels are due can't be judged on; empty if they can."""
+    if few := why_too_few(look, joined):
+        return few
+    for difference in _selected(look, joined):
+        return _describe(difference, joined.span)
+    return ""
+
+
+def why_too_few(look: Look, joined: JoinedSet) -> str:
+    """Return why too few predictions of a span have a label; empty if enough have."""
     least = float(look.section("labels").get("min_labelled", 0.5))
     share = measure_maturity([joined], look.now).share
     if share is None:
@@ -47,8 +57,6 @@ def why_immature(look: Look, joined: JoinedSet) -> str:
             f"{percent(share)} of the predictions of span {joined.span} have their label, and {percent(least)} is the "
             "minimum (monitoring.labels.min_labelled)"
         )
-    for one in _selected(look, joined):
-        return _describe(one, joined.span)
     return ""
 
 
@@ -101,8 +109,14 @@ def _why_broken(look: Look, joined: JoinedSet) -> str:
     return f"the data of span {joined.span} was broken ({', '.join(broken[:3])})" if broken else ""
 
 
+def _delay(look: Look) -> float | None:
+    """Return how long after a prediction its label is expected; None if nobody has said so."""
+    seconds = look.section("labels").get("delay_seconds")
+    return None if seconds is None else float(seconds)
+
+
 def _share(look: Look) -> Signal:
-    delay = float(look.section("labels").get("delay_seconds", 0))
+    delay = _delay(look)
     least = float(look.section("labels").get("min_labelled", 0.5))
     maturity = measure_maturity(look.joined[: _spans(look)], look.now, delay)
     evidence = {
@@ -127,10 +141,15 @@ def _share(look: Look) -> Signal:
         f"{percent(share)} of the predictions of span {due[0].span} have their label, "
         f"{'less than' if below else 'at least'} {percent(least)}"
     )
+    outcome = Outcome.OK
+    if below:
+        outcome = Outcome.SILENT if delay is None else Outcome.BREACHED
+    if outcome == Outcome.SILENT:
+        meaning += f"; nothing says when labels are late ({_SETTING})"
     return Signal(
         Kind.DATA,
         SHARE,
-        Outcome.BREACHED if below else Outcome.OK,
+        outcome,
         meaning,
         share,
         least,
@@ -141,11 +160,15 @@ def _share(look: Look) -> Signal:
 
 def _selection(look: Look) -> Iterator[Signal]:
     most = float(look.section("labels").get("max_difference", 0.1))
-    delay = float(look.section("labels").get("delay_seconds", 0))
+    delay = _delay(look)
     due = due_sets(look)
     if not due:
         return
-    found = find_differences(due[0], look.now, delay)
+    if delay is None and why_too_few(look, due[0]):
+        meaning = f"labels of span {due[0].span} may still come: nothing says when they are late ({_SETTING})"
+        yield Signal(Kind.DATA, SELECTION, Outcome.SILENT, meaning, bound=most, window=due[0].span)
+        return
+    found = find_differences(due[0], look.now, delay or 0.0)
     if not found:
         rows = due[0].rows
         meaning = f"span {due[0].span} has {'labels for all' if rows else 'no labels for its'} predictions"

@@ -45,12 +45,12 @@ class _Fixed(Collector):
         yield from self._metrics
 
 
-def parts_of(store: str, label_delay_seconds: float) -> dict[str, Part]:
+def parts_of(store: str, label_delay_seconds: float | None) -> dict[str, Part]:
     """Return what can be read of a store, by name.
 
     Args:
         store: URI of the store.
-        label_delay_seconds: How long after a prediction its label is expected.
+        label_delay_seconds: How long after a prediction its label is expected; None if that is not known.
     """
     return {
         "champion": Part(partial(champion_metrics, store)),

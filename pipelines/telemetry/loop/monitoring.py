@@ -123,12 +123,12 @@ def incident_metrics(store: str) -> Iterator[Metric]:
     )
 
 
-def label_metrics(store: str, delay_seconds: float) -> Iterator[Metric]:
+def label_metrics(store: str, delay_seconds: float | None) -> Iterator[Metric]:
     """Yield how mature labels are.
 
     Args:
         store: URI of the store.
-        delay_seconds: How long after a prediction its label is expected.
+        delay_seconds: How long after a prediction its label is expected; None if that is not known.
     """
     # Here and not above: a store without labels need not load it.
     from ....components.lib.monitoring.maturity import measure_maturity

@@ -32,11 +32,11 @@ class LabelsConfig(Section):
         "with another key than the request, labels older than their prediction are not used. If null, the later file "
         "and row count.",
     )
-    delay_seconds: int = Field(
-        0,
+    delay_seconds: int | None = Field(
+        None,
         ge=0,
         description="Time after a prediction at which its label is expected. Before, a missing label is not yet due; "
-        "after, it is late.",
+        "after, it is late. If null, no label is late.",
     )
     horizon_seconds: int = Field(
         30 * 24 * 3600,

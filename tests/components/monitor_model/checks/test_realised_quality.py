@@ -97,6 +97,12 @@ def test_labels_that_are_not_due_or_too_few_are_silent_and_count_when_they_come(
     assert "have their label, and 50 % is the minimum" in found["labels"].meaning
     assert found["share of labels"].outcome == Outcome.BREACHED
     assert found["share of labels"].value == pytest.approx(0.2, abs=0.1)
+    # Unless somebody has said when labels come, none is late: late ones would hold every retrain back.
+    del world.settings["labels"]["delay_seconds"]
+    found = world.look(0)
+    for name in ("share of labels", "selection of labels"):
+        assert found[name].outcome == Outcome.SILENT
+        assert "nothing says when" in found[name].meaning
     world.settings["labels"]["delay_seconds"] = 10 * 86400
     assert "old enough" in world.look(0)["share of labels"].meaning
     world.settings["labels"]["delay_seconds"] = 0
