@@ -160,13 +160,15 @@ def _clear(folder: Path) -> None:
 
 def _print_table(records: list[tuple[RunRecord, str]], console: Console) -> None:
     console.print()
-    table = Table(title="The runs", title_justify="left", title_style="bold")
+    table = Table(box=None, pad_edge=False)
     table.add_column("run", overflow="fold")
     table.add_column("outcome", overflow="fold")
-    table.add_column("in service after it", no_wrap=True)
+    table.add_column("in service", no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
     for record, champion in records:
-        table.add_row(record.run_id, Text(outcome(record)), champion, duration(record.seconds))
+        # The numbers behind it stand above, where the run ended.
+        ended = outcome(record).partition(":")[0]
+        table.add_row(record.run_id, Text(ended), champion, duration(record.seconds))
     console.print(table)
 
 

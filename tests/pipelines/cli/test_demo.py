@@ -1,6 +1,7 @@
 """The demo as a newcomer runs it: four retrains on all flights, then weeks of serving and one more."""
 
 import json
+import re
 
 import pytest
 
@@ -74,11 +75,12 @@ def test_a_broken_month_stops_the_run_before_training(shown):
 
 
 def test_a_worse_model_is_refused_and_the_champion_stays(shown):
-    folder, _ = shown
+    folder, text = shown
     verdict = _record(folder, "4-worse-model")["tasks"]["push-model"]["outputs"]["verdict"]
     assert verdict.startswith("refused, version ")
     before = _champions(folder)[-2]
     assert f"version {before} still serves" in verdict
+    assert re.search(r"^4-worse-model +refused, version \d", text, re.MULTILINE)
 
 
 def test_a_broken_feed_is_reported_and_starts_no_run(shown):
