@@ -1,7 +1,7 @@
 """Check that every link between the Markdown files of the project leads somewhere.
 
-A link to a file needs the file, a link to a heading needs the heading (as GitHub names them), a
-path in `code` that looks like the project's needs to be there. Addresses on the web are left alone.
+A link to a file needs the file, a link to a heading needs the heading, as GitHub names them. Addresses on the web are
+left alone.
 """
 
 import re

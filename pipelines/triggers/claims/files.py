@@ -19,7 +19,7 @@ _SUPERSEDED = timedelta(days=2)
 """How long a record stays that has a successor. Whoever has read it and writes the next one finds that there is one;
 nobody is halted for so long in between."""
 _MAX_KNOWN = 1000
-# The keys of ledger.py, limits.py and coalescing.py, and the files of notices.py (sending.py of notify_outcome).
+# The keys of ledger.py, limits.py and coalescing.py, and the files of notices.py (send.py of notify_outcome).
 _RECORD = re.compile(r"((?:runs|triggers|spans)/[^/]+)/[0-9]{8,}\.json")
 _NOTICE = re.compile(r"notified/[^/]+/[a-z]+-[0-9a-f]{12}-[0-9a-f]{12}\.json")
 # What the file systems of fsspec call the time of the last change: local and Google's, S3's, the one in memory.
