@@ -12,7 +12,7 @@ from ..lib.monitoring.incident_records import IncidentRecords
 from ..lib.monitoring.looks import LookRecord, Looks, StateRecord
 from ..lib.monitoring.maturity import Maturity, measure_maturity
 from ..lib.monitoring.signal_states import Change, State
-from ..lib.monitoring.signals import Outcome
+from ..lib.monitoring.signals import Outcome, Signal
 from ..lib.predictions.joined_sets import JoinedSet
 from ..lib.progress import progress
 from ..lib.registry.aliases import AliasMove
@@ -131,7 +131,7 @@ def monitor(
             lists=tuple(lists),
             output=output,
         )
-        written = _look(usual, looks, by)
+        written = _look_at_windows(usual, looks, by)
     states = looks.fold(settings.get("signals") or {})
     changes = tuple(
         change for record in looks.states_since(before.number) for change in record.changes
@@ -158,6 +158,11 @@ def monitor(
             _maturity(monitored_joined(store, output), settings, now),
         )
         write_atomic(report_path, render(contents, report_path))
+    _raise_errors(written, labels_failure)
+    return monitored
+
+
+def _raise_errors(written: Sequence[LookRecord], labels_failure: str) -> None:
     errors = list(dict.fromkeys(error for look in written for error in look.errors))
     if labels_failure:
         errors.insert(
@@ -167,7 +172,6 @@ def monitor(
         )
     if errors:
         raise RetrainerError("\n".join(errors))
-    return monitored
 
 
 def find_champion(store: str) -> Champion | None:
@@ -191,7 +195,7 @@ def find_champion(store: str) -> Champion | None:
     return Champion(registry.get(moves[-1].version), _time_of(first))
 
 
-def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
+def _look_at_windows(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
     settings = usual.section("window")
     sets = monitored_predictions(usual.store, usual.output)
     feed = read_feed(sets, usual.now, float(settings.get("wait_seconds", 600)))
@@ -227,29 +231,28 @@ def _look(usual: Look, looks: Looks, by: str) -> tuple[LookRecord, ...]:
         if again := next((o for o in history if o.key == key and o.errors == tuple(errors)), None):
             written.append(again)
             continue
-        spans = {
-            prediction_set.span: {
-                "version": prediction_set.version,
-                "rows": prediction_set.rows,
-                "first_rows": look.judged_before.get(prediction_set.span, prediction_set.rows),
-                "requests": look.requests(prediction_set),
-                "uri": prediction_set.uri,
-            }
-            for prediction_set in look.current
-        }
-        record = LookRecord(
-            key,
-            look.window,
-            look.model.version,
-            usual.now.astimezone(UTC).isoformat(timespec="seconds"),
-            tuple(signals),
-            spans,
-            tuple(errors),
-            by,
-        )
-        written.append(looks.add(record, known))
+        written.append(looks.add(_record(look, key, signals, errors, by), known))
         history.append(written[-1])
     return tuple(written)
+
+
+def _record(
+    look: Look, key: str, signals: Sequence[Signal], errors: Sequence[str], by: str
+) -> LookRecord:
+    spans = {
+        prediction_set.span: {
+            "version": prediction_set.version,
+            "rows": prediction_set.rows,
+            "first_rows": look.judged_before.get(prediction_set.span, prediction_set.rows),
+            "requests": look.requests(prediction_set),
+            "uri": prediction_set.uri,
+        }
+        for prediction_set in look.current
+    }
+    at = look.now.astimezone(UTC).isoformat(timespec="seconds")
+    return LookRecord(
+        key, look.window, look.model.version, at, tuple(signals), spans, tuple(errors), by
+    )
 
 
 def _key(look: Look) -> str:
