@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.span import ingest_span
 from retrainer.components.ingest_spans.span_checks import check_bad_rows
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.source_rows.settings import IngestSettings
 from retrainer.components.lib.spans.exclusions import exclude
 from retrainer.components.lib.spans.span_discovery import find_spans
@@ -332,6 +334,19 @@ def test_one_span_alone_says_that_there_is_nothing_to_train_on(project):
 def test_a_number_of_spans_that_cannot_be_is_named(project, setting, least):
     with pytest.raises(RetrainerError, match=rf"{setting} is {least - 1}; .*data\.{setting}"):
         project.run(**{setting: least - 1})
+
+
+def test_by_default_the_newest_of_three_spans_evaluates(project, tmp_path):
+    project.span("4", HEADER + "1,Ulm,1,0\n")
+    out = str(tmp_path / "examples")
+    found = ingest(project.pattern, project.store, IngestSettings("label"), out)
+    examples = Examples.read(out)
+    assert (found.newest_span, examples.spans) == ("4", ("2", "3", "4"))
+    assert [part.span for part in examples.splits["eval"]] == ["4"]
+    assert found.versions == examples.versions
+    (tmp_path / "in" / "3.csv").unlink()
+    with pytest.raises(RetrainerError, match="1 span is missing: 3"):
+        ingest(project.pattern, project.store, IngestSettings("label"), out)
 
 
 def test_a_missing_span_stops_the_run_unless_enough_are_there(project, tmp_path):

@@ -14,10 +14,11 @@ from retrainer.components.validate_examples.window import Window
 LIMIT = {"infinity_norm": 0.1}
 
 
-def dataset(*letters):
-    """Rows that all have one letter, a hundred for each."""
+def dataset(*letters, gone=""):
+    """Rows that all have one letter, a hundred for each; a column may be gone."""
     x = [letter for letter in letters for _ in range(100)]
     columns = {"x": x, "id": x, "y": [0, 1] * (len(x) // 2), "n": [1.5, 2.5] * (len(x) // 2)}
+    columns.pop(gone, None)
     return Dataset(tfdv.generate_statistics_from_dataframe(pd.DataFrame(columns)))
 
 
@@ -25,17 +26,19 @@ def dataset(*letters):
 def analysis():
     """A function that analyzes a window whose spans have a letter each; the last ones are for evaluation."""
 
-    def go(letters, evaluation=1, shared=False, empty=False, **settings):
+    def go(letters, evaluation=1, shared=False, empty=False, gone="", **settings):
         names = tuple(str(i) for i in range(1, len(letters) + 1))
         train, newer = names[:-evaluation], names[-evaluation:]
         split_spans = {"train": names, "eval": names} if shared else {"train": train, "eval": newer}
         index = StatisticsIndex("y", ("id",), names, split_spans)
         splits = {
             "train": dataset(*(letters if shared else letters[:-evaluation])),
-            "eval": dataset() if empty else dataset(*letters[-evaluation:]),
+            "eval": dataset() if empty else dataset(*letters[-evaluation:], gone=gone),
         }
+        spans = {name: dataset(letter) for name, letter in zip(names, letters, strict=True)}
+        spans[names[-1]] = dataset(letters[-1], gone=gone)
         window = Window(
-            index, splits, {name: dataset(letter) for name, letter in zip(names, letters, strict=True)},
+            index, splits, spans,
             {name: dataset(*letters[:i]) for i, name in enumerate(names) if i},
         )  # fmt: skip
         schema = infer_schema(splits["train"], [], ["y"], ["id"], 0.99)
@@ -88,3 +91,20 @@ def test_a_single_span_has_nothing_before_it(analysis):
     made = analysis("A", shared=True)
     assert (made.history, made.drift.distances, made.drift_baselines) == ([], {}, {})
     assert list(made.anomalies) == ["Split-train", "Split-eval"]
+
+
+def test_tfdvs_measure_is_that_of_all_spans_where_somebody_set_a_threshold(analysis):
+    usual = analysis("AABB", evaluation=2)
+    assert all(distances["n"].by_quantiles for distances in usual.history)
+    limit = {"jensen_shannon_divergence": 0.3}
+    own = analysis("AABB", evaluation=2, drift={"columns": {"n": limit, "x": {}}})
+    assert [list(distances) for distances in own.history] == [["n"]] * 3
+    for measured in (*own.history, own.drift.distances):
+        assert (measured["n"].by_quantiles, measured["n"].chosen) == (False, True)
+    assert own.skew.distances["n"].by_quantiles
+
+
+def test_a_column_that_the_newest_span_lacks_is_not_compared(analysis):
+    made = analysis("AAA", gone="x")
+    assert list(made.drift.distances) == ["n"]
+    assert [list(distances) for distances in made.history] == [["n"], ["n"]]

@@ -1,5 +1,7 @@
 """Days are counted over all files and both sides of a split, and a column is one of dates from nine in ten on."""
 
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -84,3 +86,10 @@ def test_a_store_that_is_read_only_is_counted_again(part, monkeypatch):
 def test_the_first_kilobyte_of_cells_shows_what_a_column_is(part):
     assert read_days([part([DAY] * 922 + ["x"] * 102 + ["x"] * 5000)])
     assert read_days([part(["x"] * 103 + [DAY] * 5921, name="other")]) == {}
+
+
+def test_what_an_earlier_release_counted_is_taken(part, tmp_path):
+    one = part([DAY])
+    counted = {"at": {"present": 9, "days": {DAY: 5}, "impossible": {NONE: 4}}}
+    (tmp_path / "days-all.json").write_text(json.dumps({"format": 1, "columns": counted}))
+    assert read_days([one]) == {"at": date_counts.Days(9, {DAY: 5}, {NONE: 4})}

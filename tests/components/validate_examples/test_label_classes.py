@@ -147,3 +147,22 @@ def test_the_rate_of_a_class_is_its_share():
     counts = LabelCounts(4, {0: 1, 2: 3})
     assert [counts.rate(value) for value in (0, 1, 2)] == [0.25, 0, 0.75]
     assert LabelCounts(0, {}).rate(0) == 0
+
+
+def test_what_an_earlier_release_counted_is_taken(tmp_path):
+    part = write(tmp_path, [0, 1])
+    kept = {"format": 1, "label": "queue", "counts": {"0": 5, "3": 2}}
+    (tmp_path / "labels-all.json").write_text(json.dumps(kept))
+    assert count_classes([part], "queue") == LabelCounts(7, {0: 5, 3: 2})
+    assert count_classes([part], "other") == LabelCounts(0, {})
+    # That of another label took its place.
+    assert count_classes([part], "queue") == LabelCounts(2, {0: 1, 1: 1})
+
+
+def test_a_store_that_is_read_only_is_counted_again(tmp_path, monkeypatch):
+    def deny(uri, content):
+        raise PermissionError(uri)
+
+    monkeypatch.setattr(label_classes, "write_atomic", deny)
+    part = write(tmp_path, [0, 1])
+    assert [count_classes([part], "queue").rows for _ in range(2)] == [2, 2]

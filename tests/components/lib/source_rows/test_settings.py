@@ -245,3 +245,22 @@ def test_no_lines_are_skipped_and_no_column_is_apart_by_default():
     }  # fmt: skip
     own = {"a": {"decimal": ",", "thousands": "."}}
     assert parse_csv_options({"by_column": own}) == {"csv_by_column": own}
+
+
+def test_spans_that_were_stored_keep_the_versions_that_they_have():
+    # Another digest would ingest every span again: raise INGEST_VERSION only where the rows are others.
+    plain = IngestSettings("late")
+    assert plain.digest(b"") == "4256b75356c0cb5acad4190fb366eb30eacd827dea89c82738ea4c96d75c7ec5"
+    private = IngestSettings(
+        "late", key=("id",), hash=("who",), drop=("a",), types={"b": "text"},
+        source=SourceOptions(csv_delimiter=";"),
+    )  # fmt: skip
+    assert private.digest(b"a key of enough bytes") == (
+        "3e07863f4c5b974cf2ece5322aa5d27027eb94c4bb4a679e87328bb335864e56"
+    )
+
+
+def test_a_third_of_the_keys_evaluate_and_one_row_in_a_hundred_may_be_unreadable():
+    settings = IngestSettings("late")
+    assert (settings.eval_fraction, settings.max_bad_rows) == (1 / 3, 0.01)
+    assert (settings.split, settings.hash_key_env) == ("newest_spans", "RETRAINER_HASH_KEY")

@@ -78,3 +78,12 @@ def test_a_length_that_no_record_can_have_takes_no_memory():
     assert begins_with_record(head)
     with pytest.raises(RetrainerError, match="record 1 is damaged"):
         read(head + b"x" * 100)
+
+
+@pytest.mark.parametrize(("length", "says"), [(2 << 30, "is cut off"), ((2 << 30) + 1, "damaged")])
+def test_a_record_is_two_gigabytes_at_most(length, says):
+    packed = struct.pack("<Q", length)
+    crc = google_crc32c.value(packed)
+    head = packed + struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+    with pytest.raises(RetrainerError, match=says):
+        read(head + b"x" * 100)
