@@ -11,11 +11,12 @@ from retrainer.pipelines.project.config import load_config
 from retrainer.pipelines.project.starting import init_project
 
 
-@pytest.fixture
-def check(tmp_path):
+@pytest.fixture(scope="module")
+def check(tmp_path_factory):
     """A function that checks a project with labels and a rollout of its own, and returns the warnings."""
-    init_project(tmp_path)
-    file = tmp_path / "retrain.yaml"
+    folder = tmp_path_factory.mktemp("project")
+    init_project(folder)
+    file = folder / "retrain.yaml"
     settings = yaml.safe_load(file.read_text())
 
     def call(label_keys, guards, about="serving.rollout", **sections):
