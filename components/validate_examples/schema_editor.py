@@ -67,7 +67,7 @@ class Source:
     def inferred(self) -> schema_pb2.Schema:
         """The schema of the rows."""
         index = self.window.index
-        spans = [span for span in self.window.spans.values() if span.rows]
+        spans = list(self.window.spans.values())
         mass = self.settings.min_domain_mass
         aside = self.window.splits["eval"] if index.splits_share_spans else None
         return infer_schema(self.subject.dataset, spans, index.labels, index.bare_key, mass, aside)

@@ -1,6 +1,7 @@
 import errno
 import gzip
 import json
+import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -121,6 +122,33 @@ def test_a_file_that_is_touched_but_not_changed_is_not_ingested_again(project, t
     project.run()
     project.span("3", (tmp_path / "in" / "3.csv").read_bytes())
     assert project.run()[1].startswith("nothing new")
+
+
+def test_files_that_show_no_change_are_not_read_again(project, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the files are read, which takes minutes where they are large")
+
+    project.run()
+    module = sys.modules[ingest_span.__module__]
+    with monkeypatch.context() as reading:
+        reading.setattr(module, "digest_content", refuse)
+        assert project.run()[1].startswith("nothing new")
+        os.utime(tmp_path / "in" / "3.csv", (1, 1))
+        with pytest.raises(AssertionError, match="are read"):
+            project.run()
+    # It was touched and not changed: once its content is known, that is known as well.
+    assert project.run()[1].startswith("nothing new")
+    monkeypatch.setattr(module, "digest_content", refuse)
+    assert project.run()[1].startswith("nothing new")
+
+
+def test_what_a_span_changed_back_to_is_its_earlier_version(project):
+    first = project.run()[0].versions["3"]
+    project.span("3", HEADER + "1,Ulm,7,0\n")
+    assert project.run()[0].versions["3"] != first
+    project.span("3", HEADER + "".join(f"3{i},Ulm,{i}.5,{i % 2}\n" for i in range(10)))
+    examples, verdict = project.run()
+    assert (examples.versions["3"], verdict[:20]) == (first, "nothing new, 3 reuse")
 
 
 def test_two_who_ingest_the_same_span_leave_one_copy(project, tmp_path):
