@@ -1,12 +1,14 @@
 """What every test gets: quiet libraries, and integration tests that skip with their reason."""
 
 import collections
+import functools
 import gc
 import inspect
 import os
 import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,9 +68,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     if os.environ.get("PYTEST_XDIST_WORKER"):
-        # Files of few tests first: they run whole pipelines, and no worker should begin with one at the end.
+        # Those that share a runner, then files of few tests: they run whole pipelines, and no worker should begin with
+        # one at the end.
         tests = collections.Counter(item.path for item in items)
-        items.sort(key=lambda item: tests[item.path])
+        items.sort(key=lambda item: (item.path not in _share_a_runner(), tests[item.path]))
+
+
+@functools.cache
+def _share_a_runner() -> set[Path]:
+    """List the files whose tests run pipelines in the fixture `warm_retrainer`, which loads all libraries once."""
+    files = (Path(__file__).parent / "pipelines").rglob("test_*.py")
+    return {file for file in files if "warm_retrainer" in file.read_text()}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a worker whole files, and all files that share a runner to the same one."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "pipelines" if config.rootpath / file in _share_a_runner() else file
+
+    return Scheduling(config, log)
 
 
 def pytest_collection_finish() -> None:

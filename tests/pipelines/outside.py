@@ -12,6 +12,7 @@ import warnings
 from datetime import UTC, datetime
 
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.garbage_collection import collect_seldom
 from retrainer.components.lib.network import prepare
 
 
@@ -140,6 +141,7 @@ def ask(names):
 
 def main():
     warnings.simplefilter("ignore")
+    collect_seldom()
     prepare()
     import fsspec
     import gcsfs.retry

@@ -165,7 +165,7 @@ def test_the_installation_has_no_library_of_tasks(site):
 @pytest.mark.parametrize(
     "command",
     [
-        ("config", "schema"),
+        ("config", "json-schema"),
         ("spans", "list"),
         ("models", "list"),
         ("metrics", "write"),
