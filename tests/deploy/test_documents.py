@@ -19,6 +19,7 @@ from retrainer.pipelines.project.formats.names import TRIGGER_KEY
 from retrainer.pipelines.project.sections.notify import DEFAULT_OUTCOMES, Outcome
 from retrainer.pipelines.project.sections.section import Section
 from retrainer.pipelines.project.sections.targets import KubeflowConfig, VertexConfig
+from retrainer.pipelines.project.sections.tasks import NEVER_CACHED
 from retrainer.pipelines.project.sections.triggers import TriggerServiceConfig
 from retrainer.pipelines.targets.checks import check_target
 
@@ -170,6 +171,13 @@ def test_the_page_of_notifications_has_every_outcome() -> None:
     # YAML 1.1 takes `on` for true.
     (shown, *_) = blocks("yaml", page)
     assert tuple(yaml.load(shown, yaml.BaseLoader)["notify"]["on"]) == DEFAULT_OUTCOMES
+
+
+def test_the_page_of_targets_names_the_tasks_that_are_never_cached() -> None:
+    (listed,) = re.findall(
+        r"change the world\s+\(([^)]*)\)\s+are never cached", (ROOT / "docs/targets.md").read_text()
+    )
+    assert set(re.findall(r"`(\w+)`", listed)) == set(NEVER_CACHED)
 
 
 def test_images_are_of_this_version() -> None:
