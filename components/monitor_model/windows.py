@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..lib.predictions.prediction_sets import PredictionSet
+from ..lib.predictions.prediction_sets import PREDICT_BATCH, PredictionSet
 from ..lib.spans.span_patterns import span_order
 from ..lib.spans.span_periods import Period, span_periods
 
@@ -46,18 +46,20 @@ class Feed:
 MOST_DUE = 100
 # Earlier days or weeks that show whether there usually is a span at a time.
 _CYCLES = 4
+# Spans that show how long after its end one is scored.
+_LAGS = 14
 
 
-def read_feed(sets: Sequence[PredictionSet], now: datetime, wait_seconds: float) -> Feed:
+def read_feed(found: Sequence[PredictionSet], now: datetime, wait_seconds: float) -> Feed:
     """Find the spans that can be judged: the newest version of each, whose time is over.
 
     Args:
-        sets: All sets of predictions.
+        found: All sets of predictions.
         now: The time.
         wait_seconds: How long after its end a span is judged.
     """
     newest: dict[str, PredictionSet] = {}
-    for prediction_set in sorted(sets, key=lambda one: (one.scored, one.version)):
+    for prediction_set in sorted(found, key=lambda one: (one.scored, one.version)):
         newest[prediction_set.span] = prediction_set
     names = list(newest)
     periods = span_periods(names) if names else {}
@@ -69,7 +71,8 @@ def read_feed(sets: Sequence[PredictionSet], now: datetime, wait_seconds: float)
     over = [name for name in names if not periods or periods[name].end <= limit]
     left = tuple(newest[name] for name in names if name not in set(over))
     sets = tuple(newest[name] for name in over)
-    return Feed(sets, left, periods, _due(over, left, periods, limit), _missing(names, periods))
+    late = limit - _usual_lag(found, over, periods)
+    return Feed(sets, left, periods, _due(over, left, periods, late), _missing(names, periods))
 
 
 def choose_windows(
@@ -115,6 +118,26 @@ def choose_windows(
         current = feed.sets[begin : place + 1]
         windows.append(Window(tuple(current), tuple(feed.sets[max(0, begin - before) : begin])))
     return windows
+
+
+def _usual_lag(
+    found: Sequence[PredictionSet], over: Sequence[str], periods: Mapping[str, Period]
+) -> timedelta:
+    """Return how long after its end a span is scored at the latest by batch prediction, which has its own schedule.
+
+    At most a period: spans that were scored later, such as all of the past at once, hide no missing one for longer.
+    """
+    if not periods or not over:
+        return timedelta()
+    newest = set(over[-_LAGS:])
+    scored: dict[str, datetime] = {}
+    for one in found:
+        if one.span in newest and one.writer == PREDICT_BATCH:
+            moment = datetime.fromisoformat(one.scored).astimezone(UTC).replace(tzinfo=None)
+            scored[one.span] = min(moment, scored.get(one.span, moment))
+    lags = [moment - periods[span].end for span, moment in scored.items()]
+    last = periods[over[-1]]
+    return min(max([timedelta(), *lags]), last.end - last.start)
 
 
 def _due(

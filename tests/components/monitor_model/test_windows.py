@@ -1,19 +1,23 @@
 """Which windows a run judges."""
 
+import itertools
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from retrainer.components.lib.predictions.prediction_sets import PredictionSet
+from retrainer.components.lib.predictions.prediction_sets import (
+    INGEST_PREDICTIONS,
+    PREDICT_BATCH,
+    PredictionSet,
+)
 from retrainer.components.monitor_model.windows import choose_windows, read_feed
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def spans(*names, version="v1", scored=""):
-    return [
-        PredictionSet(name, version, f"/{name}", (), 1, 0, 1, "", scored or name) for name in names
-    ]
+def spans(*names, version="v1", scored="2000-01-01T00:00:00+00:00"):
+    return [PredictionSet(name, version, f"/{name}", (), 1, 0, 1, "", scored) for name in names]
 
 
 def at(text):
@@ -69,7 +73,11 @@ def test_a_span_is_over_some_time_after_its_end(now, over):
 
 
 def test_of_several_versions_of_a_span_the_one_written_last_counts():
-    found = [*spans(DAYS[0], version="b", scored="2"), *spans(DAYS[0], version="a", scored="1")]
+    found = [
+        one
+        for hour, version in ((2, "b"), (1, "a"))
+        for one in spans(DAYS[0], version=version, scored=f"2026-11-02T0{hour}:00:00+00:00")
+    ]
     assert [one.version for one in read_feed(found, at("2026-12-01"), 0).sets] == ["b"]
 
 
@@ -93,6 +101,29 @@ def test_numbered_spans_are_in_the_order_of_their_numbers():
 def test_a_span_is_due_when_its_time_is_over(names, now, due):
     found = read_feed(spans(*names), at(now), 600).due
     assert [f"{one.start:%Y-%m-%d}" for one in found] == due
+
+
+@pytest.mark.parametrize(
+    ("writer", "scored", "now", "due"),
+    [
+        # Scored at seven each morning, a day is late from ten past seven on.
+        (PREDICT_BATCH, "07:00", "2026-11-08T07:05", 0),
+        (PREDICT_BATCH, "07:00", "2026-11-08T07:15", 1),
+        (INGEST_PREDICTIONS, "07:00", "2026-11-08T07:05", 1),
+        # All of the past was scored at once, weeks after: a missing day is found a day later.
+        (PREDICT_BATCH, "2026-12-24", "2026-11-08T23:00", 0),
+        (PREDICT_BATCH, "2026-12-24", "2026-11-09T00:15", 1),
+    ],
+)
+def test_a_batch_is_late_when_it_is_later_than_usual(writer, scored, now, due):
+    found = []
+    for name, after in itertools.pairwise(DAYS):
+        moment = f"{after}T{scored}" if ":" in scored else f"{scored}T00:00"
+        (one,) = spans(name, scored=f"{moment}:00+00:00")
+        # A later champion scored it again, which says nothing of the schedule.
+        again = replace(one, version="v2", scored="2027-01-01T00:00:00+00:00")
+        found += [replace(one, writer=writer), replace(again, writer=writer)]
+    assert len(read_feed(found, at(now), 600).due) == due
 
 
 def test_weekdays_that_never_have_a_span_are_not_due():
