@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 _MOST_KNOWN = 30
 _MOST_SPANS = 3
-# The whole part is written in full up to here; above it, digits apart tell more than their number.
+# The whole part is written in full up to here; from here on an exponent says more than so many digits.
 _SCIENTIFIC_FROM = 1e15
 # Years and ports stay as they are: thousands are set apart where five digits begin.
 _APART_FROM = 9_999.5

@@ -20,7 +20,7 @@ def argument_names(columns: Iterable[str]) -> dict[str, str]:
 
     Returns:
         By column its argument: the column's own name where TensorFlow keeps that, else one such as `column_3`. No
-        two arguments differ in case alone, which TensorFlow's graphs do not tell apart.
+        two arguments differ in case alone, which TensorFlow's graphs do not distinguish.
     """
     names = list(columns)
     folded = [name.casefold() for name in names]

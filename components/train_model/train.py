@@ -50,7 +50,7 @@ class TrainSettings:
         validation_fraction: Share of the training rows that are not trained on, but watched after each epoch.
         patience: Epochs without a better `monitor` after which training ends with the best epoch's weights; 0 for
             never.
-        monitor: Loss or metric that tells which epoch is best, such as `val_loss`.
+        monitor: Loss or metric that shows which epoch is best, such as `val_loss`.
         mode: Whether less (`min`) or more (`max`) of it is better; `auto` asks Keras.
     """
 

@@ -102,7 +102,7 @@ def find_tables(pattern: str, match: Callable[[str], str | None]) -> list[tuple[
 
     Raises:
         RetrainerError: If the pattern names no table; if the project, dataset or table is not there, or may not be
-            seen; if there are no credentials; if what matches is a view or an external table, which can't tell when
+            seen; if there are no credentials; if what matches is a view or an external table, which does not say when
             its rows change.
     """
     before, after = _PLACEHOLDER.split(pattern, maxsplit=1)

@@ -35,7 +35,7 @@ def settings_problems(
 ) -> list[Problem]:
     """Find what is wrong with an evaluation's settings without data and without loading TFMA.
 
-    Whether a metric takes the arguments of its config, TFMA alone can tell: see `evaluation_problems`.
+    Whether a metric takes the arguments of its config, TFMA alone knows: see `evaluation_problems`.
 
     Args:
         metrics_specs: `tfma.MetricsSpec` in proto-JSON form, as in retrain.yaml.

@@ -257,7 +257,7 @@ def infer_type(column: pa.Array, narrow: bool) -> tuple[ColumnType, pa.Array]:
         candidates = ()
     for column_type in candidates:
         try:
-            # Each cell that can't be parsed costs Arrow half a microsecond: a few tell that most would not be.
+            # Each cell that can't be parsed costs Arrow half a microsecond: a few show that most would not be.
             _try_first(column.slice(0, _FIRST_CELLS), column_type)
             return column_type, cast(column, column_type)
         except CastError:
