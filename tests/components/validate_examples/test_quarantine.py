@@ -106,5 +106,37 @@ def test_rows_without_a_key_are_shown_by_their_first_columns(ingested):
     table = pa.table({"y": [1], **{name: [7] for name in "xabcdefgh"}})
     pq.write_table(table, newest_folder(ingested) / "duplicate.parquet")
     (shown,) = read(ingested)["duplicate"].examples
-    assert shown.startswith("x 7, a 7, b 7")
-    assert "y 1" not in shown
+    assert shown == "x 7, a 7, b 7, c 7"
+
+
+@pytest.mark.parametrize(("length", "shown"), [(80, "y" * 80), (81, "y" * 79 + "…")])
+def test_a_text_is_cut_beyond_eighty_characters(ingested, length, shown):
+    write_unreadable(ingested, [{"file": "a", "row": 1, "reason": "r", "text": "y" * length}])
+    assert read(ingested)["unreadable"].examples == (f"a row 1: {shown}",)
+
+
+def test_of_rows_that_were_not_numbered_only_the_file_is_shown(ingested):
+    row = {"file": "a.csv", "reason": "broken", "text": "private"}
+    write_unreadable(ingested, [row, {"file": "b.csv", "row": 2, "reason": "broken", "text": None}])
+    found = read(ingested)["unreadable"]
+    assert found.examples == ("a.csv", "b.csv row 2")
+    assert found.reason == "broken (2)"
+
+
+@pytest.mark.parametrize(("count", "rest"), [(5, ""), (6, "; other reasons (1)")])
+def test_five_reasons_are_named(ingested, count, rest):
+    rows = [{"file": "a", "row": i, "reason": f"r{i}"} for i in range(count)]
+    write_unreadable(ingested, rows)
+    named = "; ".join(f"r{i} (1)" for i in range(5))
+    assert read(ingested)["unreadable"].reason == named + rest
+
+
+def test_files_that_are_gone_leave_the_counts(ingested):
+    for file in newest_folder(ingested).iterdir():
+        if file.suffix in (".jsonl", ".parquet"):
+            file.unlink()
+    found = read(ingested)
+    assert {cause: (one.rows, one.examples) for cause, one in found.items()} == {
+        "unreadable": (1, ()), "unlabelled": (2, ()), "duplicate": (1, ()),
+    }  # fmt: skip
+    assert found["unreadable"].reason == "unreadable"
