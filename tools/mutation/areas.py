@@ -33,16 +33,15 @@ AREAS = {
         (
             "tests/components/evaluate_model/test_gate.py",
             "tests/components/evaluate_model/test_thresholds.py",
-            "tests/components/evaluate_model/evidence",
             "tests/components/lib/evaluation",
             "tests/components/evaluate_model/test_undefined_metrics.py",
             "tests/components/evaluate_model/test_input_problems.py",
             "tests/components/evaluate_model/test_evaluate.py",
             "tests/components/evaluate_model/test_champion_comparison.py",
+            "tests/components/evaluate_model/evidence",
             "tests/components/evaluate_model/test_report.py",
             "tests/components/evaluate_model/test_bad_input.py",
             "tests/components/push_model",
-            "tests/components/evaluate_model/array_metrics",
         ),
         ("*report*", "*plot*", "*chart*", "*table*", "*_page*", "*section*", "*marks*"),
     ),
@@ -132,7 +131,7 @@ AREAS = {
 # Metrics from arrays beside TFMA's own: slow tests, for the modules that compute them.
 NUMBERS = tuple(
     f"tests/components/evaluate_model/test_{name}.py"
-    for name in ("in_process", "rankings", "metrics_equal_tfma")
+    for name in ("rankings", "metrics_equal_tfma", "in_process")
 )
 NUMBER_MODULES = re.compile(
     r"/array_metrics/|/(confidence_intervals|in_process|on_beam|slices|metric_columns|ranking_columns|list_values)\.py$"
@@ -171,8 +170,19 @@ def tests_of(area: str, path: str) -> tuple[list[str], list[str]]:
     files = [here / f"test_{name}.py", *sorted(importing)]
     near = dict.fromkeys(str(file) for file in files if file.exists())
     others = [file for pattern in AREAS[area].tests for file in test_files(pattern)]
-    others += NUMBERS if NUMBER_MODULES.search(path) else ()
-    return list(near), [file for file in dict.fromkeys(others) if file not in near]
+    if NUMBER_MODULES.search(path):
+        others = [*NUMBERS, *others]
+    known = [file for file in dict.fromkeys(others) if not _of_other_component(file, here)]
+    return list(near), [file for file in known if file not in near]
+
+
+def _of_other_component(file: str, here: Path) -> bool:
+    """Report whether a test is of a component that can't use a module: a component imports no other."""
+    own, of_file = here.parts[1:3], Path(file).parts[1:-1][:2]
+    components = [
+        place[1] for place in (own, of_file) if place[:1] == ("components",) and place[1:]
+    ]
+    return len(components) == 2 and "lib" not in components and own != of_file
 
 
 def test_files(pattern: str) -> list[str]:
