@@ -263,7 +263,8 @@ def _other_calls(node: ast.Call) -> Iterator[ast.AST]:
         return
     first = node.args[:2]
     names = [arg for arg in first if isinstance(arg, ast.Name | ast.Attribute)]
-    if len(names) == 2 and name not in _SYMMETRIC:
+    is_same = len(names) == 2 and ast.unparse(names[0]) == ast.unparse(names[1])
+    if len(names) == 2 and not is_same and name not in _SYMMETRIC:
         yield ast.Call(node.func, [first[1], first[0], *node.args[2:]], node.keywords)
 
 
