@@ -42,6 +42,7 @@ AREAS = {
             "tests/components/evaluate_model/test_report.py",
             "tests/components/evaluate_model/test_bad_input.py",
             "tests/components/push_model",
+            "tests/components/evaluate_model/array_metrics",
         ),
         ("*report*", "*plot*", "*chart*", "*table*", "*_page*", "*section*", "*marks*"),
     ),

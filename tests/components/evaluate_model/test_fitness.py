@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from retrainer.components.evaluate_model.champion_comparison import ChampionUnfitError
-from retrainer.components.evaluate_model.fitness import ChallengerUnfitError, check_inputs
+from retrainer.components.evaluate_model.fitness import (
+    ChallengerUnfitError,
+    check_cluster,
+    check_inputs,
+)
 from retrainer.components.evaluate_model.output_rows import label_words
 from retrainer.components.evaluate_model.prediction_checks import (
     PredictionKind,
@@ -109,3 +113,8 @@ def test_labels_are_named_with_their_output_where_the_names_differ() -> None:
         "late", "delay (output minutes)", "early and noon (output when)",
     ]  # fmt: skip
     assert label_words(EXAMPLES, "") == "late"
+
+
+def test_of_no_rows_no_column_is_missing() -> None:
+    """That there are none is said first."""
+    check_cluster(EXAMPLES, "customer")

@@ -101,6 +101,7 @@ def test_a_failed_check_refuses_whatever_tfma_says_overall() -> None:
     [
         (value_threshold(lower_bound=0.7), 0.51, None, "auc 0.51 is below 0.7"),
         (value_threshold(upper_bound=0.7), 0.9, None, "auc 0.9 is above 0.7"),
+        (value_threshold(upper_bound=-1.0), -0.5, None, "auc -0.5 is above -1"),
         (value_threshold(lower_bound=0.1, upper_bound=0.7), 0.05, None, "auc 0.05 is below 0.1"),
         (value_threshold(lower_bound=0.7), 0.69999, None, "auc 0.69999 is below 0.7"),
         (

@@ -83,6 +83,7 @@ def test_logits_under_a_metric_of_probabilities(metric: Any) -> None:
         "the challenger's predictions reach from -3.2 to 4.1, outside 0 to 1 for 2 of 4 eval rows, "
         f"but {name} takes probabilities. End the model in a sigmoid"
     )
+    assert "such as BinaryCrossentropy with config: {from_logits: true}" in text
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,7 @@ def test_outputs_that_are_not_the_probabilities_of_classes() -> None:
     texts = problems("SparseCategoricalCrossentropy", [0, 1, 2, 2], CLASSES * 6)
     assert "predictions reach from 2 to 2, outside 0 to 1" in texts[0]
     assert "End the model in a softmax" in texts[0]
+    assert "such as SparseCategoricalCrossentropy with config" in texts[0]
     assert problems("SparseCategoricalAccuracy", [0, 1, 2, 2], CLASSES * 9 - 4) == []
     logits = {"class_name": "SparseCategoricalCrossentropy", "config": {"from_logits": True}}
     assert problems(logits, [0, 1, 2, 2], CLASSES * 9 - 4) == []

@@ -51,6 +51,8 @@ def test_the_share_is_what_fits() -> None:
     assert KeptRows.at("x", 1_000, 2).share == 1
     assert KeptRows.at("x", MOST_PREDICTIONS, 2).share == 0.5
     assert KeptRows.at("x", 0, 2).share == 1
+    assert KeptRows.at("x", 20_000_000, 1).share == 1
+    assert KeptRows.at("x", 20_000_001, 1).share < 1
 
 
 def test_a_batch_that_is_drawn_again_is_the_same(tmp_path: Path) -> None:
@@ -88,3 +90,24 @@ def test_a_sample_holds_whole_queries(tmp_path: Path) -> None:
     with pytest.raises(RetrainerError, match="whole queries by session and search at once"):
         KeptRows.at("x", MOST_PREDICTIONS, 2, ["session", "search"])
     assert KeptRows.at("x", 10, 2, ["session", "search"]).share == 1
+
+
+def test_of_several_outputs_each_has_its_own_labels_and_predictions(tmp_path: Path) -> None:
+    kept = KeptRows(str(tmp_path / "kept"))
+    late, when = rows(0, 10, 1), rows(0, 10, 3)
+    minutes = Scores(
+        100 + late.label,
+        {name: values + 0.5 for name, values in late.predictions.items()},
+        late.weight,
+        late.slices,
+    )
+    kept.write(Scores.of_outputs({"late": late, "minutes": minutes, "when": when}), 0, 0)
+    found = kept.read()
+    assert found is not None
+    assert list(found.outputs) == ["late", "minutes", "when"]
+    for name, expected in (("late", late), ("minutes", minutes), ("when", when)):
+        one = found.outputs[name]
+        assert (one.label == expected.label).all()
+        for model, values in expected.predictions.items():
+            assert (one.predictions[model] == values).all()
+    assert found.slices.to_pydict() == late.slices.to_pydict()

@@ -219,3 +219,13 @@ def test_tfmas_result_is_corrected_where_a_share_of_nothing_is_judged_here() -> 
     _, tfmas = corrected(0.41, 0.4, tfma_fails=True, of=[shop_of_a])
     ((only,),) = ([one.failures for one in tfmas.metric_validations_per_slice],)
     assert [one.message for one in only] == ["TFMA's"]
+
+
+def test_without_thresholds_tfmas_no_stands() -> None:
+    config = json_format.ParseDict(
+        {"model_specs": [{"label_key": "late"}]}, config_pb2.EvalConfig()
+    )
+    for is_ok in (True, False):
+        validation = validation_result_pb2.ValidationResult(validation_ok=is_ok)
+        _, corrected = judge_thresholds(config, {(): {}}, validation, lambda one: one.name, {})
+        assert corrected.validation_ok is is_ok

@@ -4,7 +4,7 @@ import pytest
 
 from retrainer.components.lib import numbered_records
 from retrainer.components.lib.numbered_records import NumberedRecords
-from retrainer.components.lib.uris import create_exclusive
+from retrainer.components.lib.uris import create_exclusive, filesystem
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -56,3 +56,19 @@ def test_a_reply_that_was_lost_behind_another_writers_record_is_an_error(records
     with pytest.raises(ConnectionError):
         records.append({"by": "a"}, None)
     assert records.newest().content == {"by": "another"}
+
+
+def test_records_are_in_order_whatever_order_a_file_system_lists_them_in(tmp_path, monkeypatch):
+    records = NumberedRecords(str(tmp_path / "records"))
+    newest = None
+    for number in range(1, 4):
+        newest = records.append({"n": number}, newest)
+    fs = type(filesystem(records.uri)[0])
+    names = fs.ls
+
+    def names_newest_first(self, path, detail=True, **options):
+        return list(reversed(names(self, path, detail=detail, **options)))
+
+    monkeypatch.setattr(fs, "ls", names_newest_first)
+    assert records.numbers() == [1, 2, 3]
+    assert records.newest() == newest

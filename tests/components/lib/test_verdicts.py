@@ -95,3 +95,11 @@ def test_what_is_passed_on_has_format_1(tmp_path):
     """A task of another version of retrainer reads it."""
     Champion().write(str(tmp_path))
     assert read_json(str(tmp_path / "champion.json"))["format"] == 1
+
+
+def test_what_an_older_version_did_not_write_has_its_default(tmp_path):
+    Champion(3, "models/3", "d3").write(str(tmp_path))
+    file = str(tmp_path / "champion.json")
+    kept = {name: read_json(file)[name] for name in ("format", "version", "uri", "digest")}
+    write_json(file, kept)
+    assert Champion.read(str(tmp_path)) == Champion(3, "models/3", "d3")

@@ -1,5 +1,6 @@
 """Keras metrics, in large batches."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,9 @@ def _shaped(combiner: Any, columns: Columns) -> tuple[tuple[np.ndarray, int], ..
             raise NotCoveredError("a Keras metric of several outputs at once")
         # Each output is a row of its own.
         return (columns.label.astype(np.float64), 1), (columns.prediction, 1), (columns.weight, 1)
-    outputs = columns.prediction[0].size if len(columns.prediction) else 1
-    labels = columns.label[0].size if len(columns.label) else 1
+    labels, outputs = (
+        math.prod(values.shape[1:]) for values in (columns.label, columns.prediction)
+    )
     return (columns.label, labels), (columns.prediction, outputs), (columns.weight, 1)
 
 

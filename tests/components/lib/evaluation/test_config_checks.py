@@ -58,6 +58,11 @@ def test_good_settings_have_no_problems() -> None:
             "TFMA knows no metric 'squaredhing'. Did you mean 'SquaredHinge",
         ),
         (
+            {"metrics_specs": specs({"class_name": "SensitivityAtSpecificity"})},
+            True,
+            "the metric 'SensitivityAtSpecificity' doesn't take the config ''",
+        ),
+        (
             {"metrics_specs": specs({"class_name": "Recall", "config": "thresholds: 0.5"})},
             True,
             "the metric 'Recall' doesn't take the config 'thresholds: 0.5': it is not JSON",
@@ -257,8 +262,12 @@ def test_a_ranking_needs_its_columns(more: dict[str, Any], words: str) -> None:
     problems = evaluation_problems([*specs(), more], label="late", columns=["clicks", "query"])
     assert [words in problem.text for problem in problems] == [True]
     assert problems[0].stops
+    columns = ["clicks", "query"]
     right = {"metrics": [NDCG], "query_key": "query"}
-    assert evaluation_problems([*specs(), right], label="late", columns=["clicks", "query"]) == []
+    assert evaluation_problems([*specs(), right], label="late", columns=columns) == []
+    beside = {**right, "metrics": [{**NDCG, "config": {"gain_key": "clicks"}, "threshold": FLOOR}]}
+    beside["binarize"] = {"top_k_list": {"values": [10]}}
+    assert evaluation_problems([*specs(), beside], label="late", columns=columns) == []
 
 
 def metric(**more: Any) -> dict[str, Any]:
@@ -337,6 +346,7 @@ SECOND = "evaluation.metrics_specs[0].metrics[1]"
         (metric(**of_slices(BY_BOTH)), {}, [{"feature_keys": ["origin"], **OF_UA}], {}),
         (metric(config="[1]"), {}, [], {f"{SECOND}.config": "doesn't take the config '[1]': it is not JSON"}),
         ({"class_name": "Mine", "module": "of.mine", "config": {"x": 1}}, {}, [], {}),
+        ({"class_name": "FairnessIndicators", "module": "fairness_indicators.x"}, {}, [], {}),
     ],
 )  # fmt: skip
 def test_a_setting_is_named_by_its_place_and_one_beside_it_is_not(

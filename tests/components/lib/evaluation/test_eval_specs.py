@@ -55,8 +55,9 @@ def test_of_two_specs_the_one_that_is_wrong_is_empty_and_the_other_is_read() -> 
         {"feature_values": {"country": False}},
         {"feature_values": {"country": ["DE"]}},
     ):
-        config, problems = read_specs([AUC], [slicing], {})
+        config, problems = read_specs([AUC], [{"featureKeys": ["a"], **slicing}], {})
         assert len(problems) == 1
+        assert [list(spec.feature_keys) for spec in config.slicing_specs] == [[]]
     assert config.metrics_specs[0].metrics[0].class_name == "AUC"
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from tensorflow_model_analysis.proto import config_pb2
 
+from retrainer.components.lib.evaluation.eval_config import build_eval_config
 from retrainer.components.lib.evaluation.input_counts import (
     Found,
     InputCounts,
@@ -16,7 +17,10 @@ from retrainer.components.lib.evaluation.input_counts import (
     count_outputs,
     slice_id,
 )
-from retrainer.components.lib.evaluation.metric_requirements import Requirement
+from retrainer.components.lib.evaluation.metric_requirements import (
+    Requirement,
+    requirements_by_output,
+)
 from retrainer.components.lib.evaluation.scores import Scores
 
 ALL = [config_pb2.SlicingSpec()]
@@ -200,3 +204,16 @@ def test_a_champion_for_classes_takes_labels_that_the_challenger_does_not():
     found, _ = count_inputs(both, {Requirement.BINARY: ["AUC"]}, ALL)
     assert found.outputs == {"candidate": 1, "baseline": 3}
     assert found.found == {}
+
+
+def test_each_output_is_asked_for_what_its_own_metrics_take():
+    specs = [
+        {"metrics": [{"class_name": "AUC"}], "output_names": ["late"]},
+        {"metrics": [{"class_name": "Poisson"}], "output_names": ["count"]},
+    ]
+    config = build_eval_config(specs, [], {}, "y", outputs=["late", "count"])
+    found = requirements_by_output(config)
+    assert {name: set(of_output) for name, of_output in found.items()} == {
+        "late": {Requirement.BINARY, Requirement.PROBABILITIES},
+        "count": {Requirement.COUNTS},
+    }

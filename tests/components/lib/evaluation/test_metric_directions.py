@@ -21,6 +21,7 @@ def directions(*metrics: dict[str, Any], **spec: Any) -> dict[str, int]:
         ("MeanAbsolutePercentageError", -1),
         ("Poisson", -1),
         ("Hinge", -1),
+        ("CosineSimilarity", 1),
         ("FNR", -1),
         ("AUC", 1),
         ("AUCPrecisionRecall", 1),

@@ -62,6 +62,18 @@ def test_a_wrong_attribute_of_storage_is_named(changes, says):
         (find_written(notification), read_written(notification))
 
 
+def test_a_clock_may_be_ahead_by_an_hour_and_no_more():
+    hour = NOON + timedelta(hours=1)
+    assert read_written(written("day=1/a.csv", eventTime=hour.isoformat())).at == hour
+    for later in (hour + timedelta(microseconds=1), hour + timedelta(days=1)):
+        with pytest.raises(InvalidMessageError, match="was published at"):
+            read_written(written("day=1/a.csv", eventTime=later.isoformat()))
+    first = "2000-01-01T00:00:00+00:00"
+    assert read_written(written("day=1/a.csv", eventTime=first)).at.year == 2000
+    with pytest.raises(InvalidMessageError, match="was published at"):
+        read_written(written("day=1/a.csv", eventTime="1999-12-31T23:59:59Z"))
+
+
 def test_a_replayed_message_has_the_id_and_the_time_that_it_had_first():
     sent = message(b"{}", NOON, message_id="7", team="ml")
     given_up = message(b"{}", NOON + timedelta(days=1), message_id="9", **describe(sent, "no."))
