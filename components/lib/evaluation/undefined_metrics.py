@@ -82,7 +82,8 @@ def why_undefined(
         return ""
     needs = _BY_CLASS.get(class_name, _Needs.NOTHING)
     low, high = (holds.weighted_low, holds.weighted_high) if weighted else (holds.low, holds.high)
-    if key.sub_key is not None and key.sub_key.class_id is not None:
+    if key.sub_key is not None:
+        # Of the k best, which are of no class, nothing is counted.
         number_of_class = key.sub_key.class_id
         of_class = holds.classes.get(str(number_of_class))
         if of_class == 0 and needs in (_Needs.BOTH, _Needs.POSITIVES):
@@ -90,7 +91,7 @@ def why_undefined(
         if of_class == holds.weighted_rows and needs in (_Needs.BOTH, _Needs.NEGATIVES):
             return f"{plural(rows, 'row')}, {_all(rows)}of class {number_of_class}"
         return ""
-    if key.sub_key is not None or not one_output:
+    if not one_output:
         return ""
     undefined = {
         _Needs.BOTH: high <= 0 or low >= 1,

@@ -79,7 +79,7 @@ def test_who_is_to_blame_decides_what_happens() -> None:
 def test_classes_that_are_never_predicted_are_a_warning(
     predicted: dict[str, int], passed: bool | None, words: str
 ) -> None:
-    labels = {"0": 1, "1": 2, "2": 3, "3": 3, "4": 5}
+    labels = {"3": 3, "0": 1, "2": 3, "1": 2, "4": 5}
     answers = PredictionCounts(14, [0.0] * 5, [0.5] * 5, predicted, labels)
     numbers, varied, classes = prediction_checks(InputCounts(14, predictions={CANDIDATE: answers}))
     assert (numbers.kind, numbers.passed) == (PredictionKind.NUMBERS, True)

@@ -39,6 +39,8 @@ def evaluation(folder: Path, counted: bool, **options: Any) -> Evaluation:
     metrics = [
         {"class_name": "MeanPrediction", "threshold": CHANGE},
         {"class_name": "Precision", "config": {"thresholds": [0.4]}},
+        # Its results are no single numbers.
+        {"class_name": "ConfusionMatrixAtThresholds", "config": {"thresholds": [0.4]}},
         {"class_name": "ExampleCount"},
     ]
     slices = [{"feature_keys": ["site"]}]
@@ -65,6 +67,7 @@ def test_all_rows_come_first_then_the_largest_slices_then_by_name(
     assert overall.champion["mean_prediction"] == Value(0.25)
     assert overall.change["mean_prediction"] == Value(0.25)
     assert overall.challenger["precision"].value == pytest.approx(4 / 7)
+    assert overall.challenger.keys() == {"mean_prediction", "precision", "example_count"}
     assert not found.valid
     assert [(one.metric, one.slice, one.failed) for one in found.checks] == [
         ("mean_prediction", "overall", True),

@@ -3,6 +3,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from retrainer.components.lib import numbered_records
@@ -13,6 +14,7 @@ from retrainer.components.lib.registry.evaluation_summary import EvaluationSumma
 from retrainer.components.lib.registry.promotions import promote, roll_back
 from retrainer.components.lib.registry.registry import Registry
 from retrainer.components.lib.runs.run_records import TaskRecord
+from retrainer.components.lib.saved_models.scored_rows import ScoredRows
 from retrainer.components.lib.uris import read_text, write_atomic
 from retrainer.components.lib.verdicts import Blessing, ServingCheck
 from retrainer.components.push_model.push import push
@@ -497,3 +499,12 @@ def test_a_push_notes_what_it_decided_and_why(gate):
     assert notes(2, 1, approve=True)["reasons"] == ["not_approved"]
     newest = gate.registry.alias("champion").moves()[1]
     assert (newest.action, newest.run, newest.version, newest.previous) == ("push", "r", 2, 1)
+
+
+@pytest.mark.parametrize("who", ["judged", "served"])
+def test_rows_that_only_one_of_two_tasks_kept_are_compared_with_nothing(gate, who):
+    model = gate.model("a")
+    blessing, check = judged = gate.judge(model)
+    rows = ScoredRows.of("3/v1/all", {"x": [1.0]}, np.array([0.5]))
+    rows.write(blessing if who == "judged" else check)
+    assert gate.push(model, judged)[0].startswith("pushed as version 1")
