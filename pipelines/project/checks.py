@@ -13,6 +13,7 @@ from ...components.lib.source_rows.csv_options import parse_csv_options
 from ...components.lib.source_rows.settings import IngestSettings, check_query
 from ...components.lib.source_rows.sources.options import SourceOptions
 from ...components.lib.spans.span_discovery import check_pattern, find_spans
+from ...components.lib.statistics.option_checks import check_options
 from ...components.lib.store import Store
 from ...components.lib.uris import is_local
 from ...components.lib.words import did_you_mean
@@ -58,7 +59,12 @@ def check_settings(loaded: LoadedConfig, here: bool = False) -> list[str]:
 
 def _find_problems(loaded: LoadedConfig, here: bool) -> Iterator[Problem]:
     config = loaded.config
-    yield from _data_problems(config)
+    of_data = list(_data_problems(config))
+    yield from of_data
+    if any(problem.stops and "data.columns" in problem.text for problem in of_data):
+        # What follows asks which columns there are.
+        return
+    yield from _refusals("statistics", lambda: check_options(config.statistics.stats_options))
     yield from output_problems(config)
     yield from _predict_problems(config)
     yield from _refusals("validation", lambda: _parse_validation(config))

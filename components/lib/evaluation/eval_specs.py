@@ -16,6 +16,7 @@ from .config_checks import (
     threshold_problems,
     unknown_fields,
 )
+from .metric_ranges import range_problems
 from .output_checks import output_problems
 from .query_checks import query_problems
 from .tfma_reference import load_messages
@@ -56,6 +57,7 @@ def settings_problems(
         problems += output_problems(config, outputs)
         problems += blessing_problems(config)
     problems += threshold_problems(config)
+    problems += range_problems(config)
     if columns is not None:
         problems += column_problems(config, weight, label, columns)
     return problems

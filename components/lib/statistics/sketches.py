@@ -1,6 +1,5 @@
 """Sketches: TFDV's mergeable accumulators of a span part."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +16,7 @@ from ..digests import digest_value
 from ..errors import RetrainerError
 from ..examples import SpanPart
 from ..uris import join
-from ..words import did_you_mean
+from .option_checks import check_options
 from .sketch_file import Block, encode, encode_block
 from .statistics_artifact import Statistics
 from .tfdv_extract import extract, join_columns
@@ -27,19 +26,6 @@ from .tfx_sketches import ExtraItems, settle_batch
 _VERSION = 7
 # TFDV's sketches take some 200 kilobytes a number column while they are filled, however few the rows.
 BLOCK_COLUMNS = 100
-# TFDV's options that are plain values and that its in-memory accumulators honour.
-_OPTION_NAMES = (
-    "epsilon",
-    "feature_allowlist",
-    "frequency_threshold",
-    "num_histogram_buckets",
-    "num_quantiles_histogram_buckets",
-    "num_rank_histogram_buckets",
-    "num_top_values",
-    "num_values_histogram_buckets",
-    "weight_feature",
-    "weighted_frequency_threshold",
-)
 
 
 @dataclass(frozen=True)
@@ -81,44 +67,12 @@ def parse_options(options: Mapping[str, Any]) -> SketchSettings:
     Raises:
         RetrainerError: If TFDV does not have an option, or does not support its value.
     """
-    checked = {}
-    for name, value in options.items():
-        if name not in _OPTION_NAMES:
-            hint = did_you_mean(name, _OPTION_NAMES)
-            raise RetrainerError(
-                f"stats_options has '{name}', which is not supported.{hint} "
-                f"Supported are {', '.join(_OPTION_NAMES)}."
-            )
-        checked[name] = _parse_option(name, value)
-    weight, allowed = checked.get("weight_feature"), checked.get("feature_allowlist")
-    if weight and allowed and weight not in allowed:
-        raise RetrainerError(
-            f"stats_options weighs rows by '{weight}', which its feature_allowlist {allowed} leaves out. "
-            "Add it there."
-        )
-    settings = SketchSettings(checked)
+    settings = SketchSettings(check_options(options))
     try:
         _ = settings.generators
     except (TypeError, ValueError) as error:
         raise RetrainerError(f"TFDV rejects stats_options {dict(options)}: {error}.") from error
     return settings
-
-
-def _parse_option(name: str, value: Any) -> Any:
-    if name == "weight_feature":
-        good, wanted = isinstance(value, str) and value != "", "a column's name"
-    elif name == "feature_allowlist":
-        good = isinstance(value, list) and all(isinstance(one, str) for one in value)
-        wanted = "a list of columns' names"
-    elif isinstance(inspect.signature(tfdv.StatsOptions).parameters[name].default, int):
-        good, wanted = isinstance(value, int | float) and value == value // 1, "a whole number"
-        value = int(value) if good else value
-    else:
-        good = isinstance(value, int | float) and (name != "epsilon" or 0 < value < 1)
-        wanted = "a number between 0 and 1" if name == "epsilon" else "a number"
-    if not good:
-        raise RetrainerError(f"stats_options.{name} is {value!r}; TFDV takes {wanted}.")
-    return value
 
 
 def sketch_uri(part: SpanPart, settings: SketchSettings, as_float: Sequence[str] = ()) -> str:

@@ -117,7 +117,15 @@ class ModelConfig(Section):
     @classmethod
     def _text_classes(cls, value: Any) -> Any:
         """Convert keys to text, as in JSON: YAML reads `{0: 1}` with a number as key."""
-        return with_text_keys(value)
+        keyed = with_text_keys(value)
+        for name in keyed if isinstance(keyed, dict) else ():
+            try:
+                float(name)
+            except ValueError as error:
+                raise ValueError(
+                    f'has the key \'{name}\'; keys are values of the label, such as "0" and "1"'
+                ) from error
+        return keyed
 
     @model_validator(mode="after")
     def _together(self) -> "ModelConfig":

@@ -150,6 +150,16 @@ def test_a_good_project_has_neither_problems_nor_warnings(project):
     ("old", "new", "line"),
     [
         (
+            "label: returned",
+            "label: returned\n  columns: {late: {hours: at}}",
+            "retrain.yaml:5: data.columns.late has the function 'hours', which is unknown",
+        ),
+        (
+            "{lower_bound: 0.6}",
+            "{lower_bound: 60}",
+            "retrain.yaml:10: the value_threshold of 'AUC' has the lower_bound 60, and it is 1 at most",
+        ),
+        (
             "class_name: AUC",
             "class_name: AUCC",
             "retrain.yaml:10: TFMA knows no metric 'AUCC'. Did you mean 'AUC'",
@@ -240,6 +250,23 @@ def test_a_folder_that_can_hold_no_store_is_named(project, setting, place, says)
     (folder / "nowhere").symlink_to("gone")
     found, *_ = problems(folder)
     assert found.startswith(f"retrain.yaml:2: {setting} is '{place}', {says}")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("{num_top_value: 3}", "Did you mean 'num_top_values'?"),
+        ("{num_top_values: many}", "stats_options.num_top_values is 'many'; TFDV takes a whole"),
+        ("{num_top_values: -1}", "stats_options.num_top_values is -1"),
+        ("{epsilon: 1}", "stats_options.epsilon is 1; TFDV takes a number between 0 and 1"),
+    ],
+)
+def test_options_of_statistics_are_checked_without_tfdv(project, options, says):
+    [found] = problems(
+        project(("name: orders", f"name: orders\nstatistics: {{stats_options: {options}}}"))
+    )
+    assert found.startswith("retrain.yaml:2: ")
+    assert says in found
 
 
 def test_all_problems_are_named_at_once(project):

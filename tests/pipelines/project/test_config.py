@@ -181,8 +181,12 @@ def test_a_model_file_travels_as_its_text_and_a_module_as_its_name(project):
             r"y:2: 'model\.class_weights\.a' is on, which YAML reads as true",
         ),
         (
-            ("name: orders", "name: orders\nmodel: {class_weights: {a: -1}}"),
-            r"y:2: 'model\.class_weights\.a' is -1: input should be greater than or equal to 0",
+            ("name: orders", "name: orders\nmodel: {class_weights: {0: -1}}"),
+            r"y:2: 'model\.class_weights\.0' is -1: input should be greater than or equal to 0",
+        ),
+        (
+            ("name: orders", "name: orders\nmodel: {class_weights: {rare: 2}}"),
+            r"y:2: 'model\.class_weights': has the key 'rare'; keys are values of the label",
         ),
         (
             ("name: orders", f"name: orders\nmodel: {{batch_size: {2**53 + 1}}}"),
