@@ -41,7 +41,7 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         RetrainerError: If TFDV does not have an option, or does not support its value.
     """
-    checked = {}
+    checked: dict[str, Any] = {}
     for name, value in options.items():
         if name not in OPTIONS:
             hint = did_you_mean(name, OPTIONS)
