@@ -35,10 +35,10 @@ from .output_rows import label_words
 from .plot_data import ModelPlots, merge_plot_data
 from .predict import BATCH_ROWS, CHALLENGER
 from .refusal import write_refusal
-from .report import render
+from .report.report import render
+from .report.training_facts import training_facts
 from .summary import summarize
 from .tfma_results import Evaluation, finite
-from .training_facts import training_facts
 from .verdict_checks import write_checks
 
 

@@ -10,7 +10,7 @@ from ..lib.uris import join, write_atomic, write_json
 from ..lib.verdicts import Blessing, Champion
 from .gate import refuse_unfit
 from .prediction_checks import PredictionCheck, PredictionKind
-from .report import render_refusal
+from .report.report import render_refusal
 from .verdict_checks import write_checks
 
 REFUSED_FILE = "refused.json"

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-from ..lib.report.page import Cell, Column, breakable, render_table
-from ..lib.words import number, plural
-from .evidence.checks import EvidenceCheck, Kind, signed_range
-from .gate import difference
+from ...lib.report.page import Cell, Column, breakable, render_table
+from ...lib.words import number, plural
+from ..evidence.checks import EvidenceCheck, Kind, signed_range
+from ..gate import difference
 
 MOST_ROWS = 400
 MOST_OPEN = 10

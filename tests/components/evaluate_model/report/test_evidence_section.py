@@ -5,7 +5,7 @@ import math
 import pytest
 
 from retrainer.components.evaluate_model.evidence.checks import EvidenceCheck, Kind
-from retrainer.components.evaluate_model.evidence_section import (
+from retrainer.components.evaluate_model.report.evidence_section import (
     MOST_OPEN,
     MOST_ROWS,
     render_evidence,

@@ -12,10 +12,10 @@ from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
 from retrainer.components.evaluate_model.gate import Verdict
-from retrainer.components.evaluate_model.metric_cells import Cells
 from retrainer.components.evaluate_model.plot_data import ModelPlots, make_plot_data
-from retrainer.components.evaluate_model.report import render
-from retrainer.components.evaluate_model.slice_tables import in_order
+from retrainer.components.evaluate_model.report.metric_cells import Cells
+from retrainer.components.evaluate_model.report.report import render
+from retrainer.components.evaluate_model.report.slice_tables import in_order
 from retrainer.components.evaluate_model.tfma_results import Evaluation, SliceResult
 from retrainer.components.evaluate_model.thresholds import Check
 from retrainer.components.lib.evaluation.eval_config import build_eval_config

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrainer.components.evaluate_model.training_facts import training_facts
+from retrainer.components.evaluate_model.report.training_facts import training_facts
 from retrainer.components.lib.examples import Examples, SpanPart
 
 

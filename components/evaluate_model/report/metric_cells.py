@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from ..lib.evaluation.metric_directions import direction_of
-from ..lib.evaluation.metric_value import Value
-from ..lib.report.page import Cell
-from ..lib.words import decimals, fixed
-from .tfma_results import Evaluation, SliceResult
+from ...lib.evaluation.metric_directions import direction_of
+from ...lib.evaluation.metric_value import Value
+from ...lib.report.page import Cell
+from ...lib.words import decimals, fixed
+from ..tfma_results import Evaluation, SliceResult
 
 STANDARD_ERRORS = 2.0
 """A change is coloured from this many standard errors on; chance alone exceeds them five times in a hundred."""

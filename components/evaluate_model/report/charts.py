@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-from ..lib.words import number, percent
-from .plot_data import CalibrationPoint
+from ...lib.words import number, percent
+from ..plot_data import CalibrationPoint
 
 BUCKETS = 20
 COLOURS = {"challenger": "var(--train)", "champion": "var(--before)"}

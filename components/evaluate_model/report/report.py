@@ -5,20 +5,20 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 from tensorflow_model_analysis.proto import config_pb2
 
-from ..lib.evaluation.metric_directions import metric_directions
-from ..lib.evaluation.metric_names import ROWS
-from ..lib.report.page import Cell, Column, breakable, render_page, render_table
-from ..lib.verdicts import Champion
-from .evidence.checks import EvidenceCheck
+from ...lib.evaluation.metric_directions import metric_directions
+from ...lib.evaluation.metric_names import ROWS
+from ...lib.report.page import Cell, Column, breakable, render_page, render_table
+from ...lib.verdicts import Champion
+from ..evidence.checks import EvidenceCheck
+from ..gate import MOST_REASONS_IN_VERDICT, Verdict, rule
+from ..plot_data import ModelPlots
+from ..small_slices import too_few
+from ..tfma_results import Evaluation, SliceResult
+from ..thresholds import Check
 from .evidence_section import render_evidence
-from .gate import MOST_REASONS_IN_VERDICT, Verdict, rule
 from .metric_cells import Cells
-from .plot_data import ModelPlots
 from .plot_section import render_plots
 from .slice_tables import best_and_worst, every_metric, metric_by_slice
-from .small_slices import too_few
-from .tfma_results import Evaluation, SliceResult
-from .thresholds import Check
 
 MOST_CHECKS = 60
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..lib.examples import TRAIN, Examples
-from ..lib.words import name_spans, plural
+from ...lib.examples import TRAIN, Examples
+from ...lib.words import name_spans, plural
 
 _LIBRARIES = ("tensorflow", "keras")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrainer.components.evaluate_model.metric_cells import Cells
+from retrainer.components.evaluate_model.report.metric_cells import Cells
 from retrainer.components.evaluate_model.tfma_results import Evaluation
 from retrainer.components.lib.evaluation.metric_value import Value
 

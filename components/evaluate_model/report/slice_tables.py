@@ -6,16 +6,16 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from ..lib.evaluation.metric_directions import HIGHER, direction_of
-from ..lib.evaluation.metric_names import ROWS
-from ..lib.evaluation.metric_value import Value
-from ..lib.report.page import Cell, Column, breakable, legend, render_table
-from ..lib.verdicts import Champion
-from ..lib.words import number, plural
+from ...lib.evaluation.metric_directions import HIGHER, direction_of
+from ...lib.evaluation.metric_names import ROWS
+from ...lib.evaluation.metric_value import Value
+from ...lib.report.page import Cell, Column, breakable, legend, render_table
+from ...lib.verdicts import Champion
+from ...lib.words import number, plural
+from ..tfma_results import Evaluation, SliceResult
 from .charts import COLOURS
 from .metric_cells import Cells
 from .slice_marks import bar, dots
-from .tfma_results import Evaluation, SliceResult
 
 MOST_SLICES = 1_500
 MOST_CELLS = 6_000

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from ..lib.report.page import Column, legend, render_table
-from ..lib.words import decimals, fixed, number, percent
+from ...lib.report.page import Column, legend, render_table
+from ...lib.words import decimals, fixed, number, percent
+from ..plot_data import Matrix, ModelPlots
 from .charts import COLOURS, calibration_plot, confusion_table, curve_plot, histogram_plot
-from .plot_data import Matrix, ModelPlots
 
 MOST_CLASSES = 20
 MOST_CONFUSIONS = 30
