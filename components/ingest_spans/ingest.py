@@ -72,11 +72,9 @@ def ingest(
         RetrainerError: If the data is missing or unusable.
     """
     settings.check()
-    for name, value, least in (
-        ("window", window, 1), ("eval_spans", eval_spans, 1), ("min_spans", min_spans, 0),
-    ):  # fmt: skip
-        if value < least:
-            raise RetrainerError(f"{name} is {value}; it must be {least} or more (data.{name}).")
+    _check_least("window", window, 1)
+    _check_least("eval_spans", eval_spans, 1)
+    _check_least("min_spans", min_spans, 0)
     check_query(settings.source.query, pattern)
     settings.read_key()
     schema_types = read_schema_types(store, schema_uri)
@@ -125,20 +123,20 @@ def ingest(
                 f"(spans {', '.join(examples.spans)}). Has the label arrived yet?"
             )
     examples.write(output)
-    verdict = _verdict(stored, examples)
     end = len(found) if span == LATEST else found.index(chosen[-1])
-    left_out = [
-        source_span.name
-        for source_span in found[found.index(chosen[0]) : end]
-        if source_span.name in excluded
-    ]
-    if left_out:
-        verdict += f"; excluded: {'; '.join(excluded[name].words for name in left_out)}"
+    between = [source.name for source in found[found.index(chosen[0]) : end]]
     newer = found[found.index(chosen[-1]) + 1 :] if span == LATEST else []
-    newer = [source_span for source_span in newer if source_span.name not in excluded]
-    if newer:
-        verdict += f"; incomplete, without {marker}: {name_spans([source_span.name for source_span in newer])}"
-    return Ingested(examples.newest_span, verdict, examples.versions)
+    parts = [_verdict(stored, examples)]
+    if left_out := [excluded[name].words for name in between if name in excluded]:
+        parts.append(f"excluded: {'; '.join(left_out)}")
+    if incomplete := [source.name for source in newer if source.name not in excluded]:
+        parts.append(f"incomplete, without {marker}: {name_spans(incomplete)}")
+    return Ingested(examples.newest_span, "; ".join(parts), examples.versions)
+
+
+def _check_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise RetrainerError(f"{name} is {value}; it must be {least} or more (data.{name}).")
 
 
 def _ingest_all(

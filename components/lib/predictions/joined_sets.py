@@ -14,6 +14,7 @@ from ..record_format import check_format
 from ..spans.stored_spans import natural_order
 from ..store import Store
 from ..uris import exists, join, read_json
+from .prediction_sets import set_folders
 
 FORMAT = 1
 MOST_SPANS = 400
@@ -153,13 +154,8 @@ def list_joined(store: str, span: str | None = None) -> list[JoinedSet]:
         The sets, by span, oldest first.
     """
     place = Store(store)
-    homes = (
-        [place.joined_of_span_uri(span)]
-        if span is not None
-        else [join(place.joined_uri, name) for name in list_folders(place.joined_uri)]
-    )
-    found = (find_joined(join(home, name)) for home in homes for name in list_folders(home))
-    whole = [joined_set for joined_set in found if joined_set is not None]
+    home = None if span is None else place.joined_of_span_uri(span)
+    whole = filter(None, map(find_joined, set_folders(place.joined_uri, home)))
     return sorted(whole, key=lambda kept: (kept.span, kept.joined, kept.version))
 
 

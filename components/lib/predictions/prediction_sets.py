@@ -1,5 +1,6 @@
 """Sets of predictions: the tables of a span, and the record that says that they are whole."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,14 +64,20 @@ def list_predictions(store: str, span: str | None = None) -> list[PredictionSet]
         The sets, by span, oldest first.
     """
     place = Store(store)
-    homes = (
-        [place.predictions_of_span_uri(span)]
-        if span is not None
-        else [join(place.predictions_uri, name) for name in list_folders(place.predictions_uri)]
-    )
-    found = (find_predictions(join(home, name)) for home in homes for name in list_folders(home))
-    whole = [prediction_set for prediction_set in found if prediction_set is not None]
+    home = None if span is None else place.predictions_of_span_uri(span)
+    whole = filter(None, map(find_predictions, set_folders(place.predictions_uri, home)))
     return sorted(whole, key=lambda kept: (kept.span, kept.scored, kept.version))
+
+
+def set_folders(root: str, home: str | None) -> Iterator[str]:
+    """List the folders of sets, which are in a folder for each span.
+
+    Args:
+        root: The folder with the spans' folders.
+        home: Only the sets in this span's folder; None for those of all spans.
+    """
+    homes = [join(root, name) for name in list_folders(root)] if home is None else [home]
+    return (join(folder, name) for folder in homes for name in list_folders(folder))
 
 
 def check_writer(home: str, writer: str) -> None:
