@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from ..lib.monitoring.incident import Incident, IncidentState
+from ..lib.monitoring.incident_judgement import NO_RUN
 from ..lib.monitoring.incident_records import IncidentRecords
 from ..lib.store import Store
 from ..lib.uris import join
@@ -106,4 +107,7 @@ def _opening(incident: Incident) -> str:
         return f"{said}. Run {incident.run} was started for it."
     if incident.wants_run:
         return f"{said}. A run is asked for."
+    _, held, why = incident.reason.partition(NO_RUN)
+    if held:
+        return f"{said}. {held.capitalize()}{why.rstrip('.')}."
     return f"{said}."

@@ -15,6 +15,8 @@ from ..words import plural
 from .incident import Detection, Group, Incident, IncidentState, describe
 from .retraining_settings import PERSON, RetrainingSettings
 
+NO_RUN = "no run is asked for"
+"""What the reason of an open incident says where its run is held back."""
 _NEVER_SECONDS = 10**9
 _MOST_NAMES = 3
 _ENDED_RUNS = {
@@ -175,7 +177,7 @@ class _Step:
         why = self._broken()
         if self.incident.state != IncidentState.OPEN or why in self.incident.reason:
             return None
-        return self._to(IncidentState.OPEN, f"{describe(self.here)}; no run is asked for: {why}")
+        return self._to(IncidentState.OPEN, f"{describe(self.here)}; {NO_RUN}: {why}")
 
     def _broken(self) -> str:
         return f"the data is broken ({self.facts.broken_data})"
@@ -184,7 +186,7 @@ class _Step:
         if has_causes and not self.facts.broken_data:
             return None
         why = self._broken() if has_causes else "the signals that retrain have cleared"
-        return self._to(IncidentState.OPEN, f"no run is asked for any more: {why}", wants_run=False)
+        return self._to(IncidentState.OPEN, f"{NO_RUN} any more: {why}", wants_run=False)
 
     def retraining(self) -> Incident | None:
         """Decide on an incident whose run was started."""

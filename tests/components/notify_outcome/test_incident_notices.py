@@ -97,6 +97,18 @@ def test_each_state_is_sent_and_what_asks_for_a_run_is_said(world):
     assert [one["outcome"] for one in world.notify()[0]] == ["resolved"]
 
 
+def test_what_holds_the_run_back_is_said(world):
+    incident = world.open()
+    world.change(
+        incident,
+        IncidentState.OPEN,
+        "AUC fell; no run is asked for: the data is broken (v3-data-1)",
+    )
+    assert world.notify()[0][0]["reason"].endswith(
+        "below 0.78. No run is asked for: the data is broken (v3-data-1)."
+    )
+
+
 def test_a_run_that_is_quicker_than_the_message_hides_no_opening(world):
     incident = world.open()
     world.change(incident, IncidentState.RETRAINING, run="run-1")
