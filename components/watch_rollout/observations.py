@@ -79,8 +79,7 @@ def read_observations(reading: Reading, baseline: int | None, canary: int) -> Ob
     wanted = (*_OWN, "latency_ms", *reading.columns)
     table, seen, unreadable = _read_files(reading, wanted)
     if table.empty:
-        table = pd.DataFrame({name: [] for name in (*wanted, _NEW)})
-        table[_NEW] = table[_NEW].astype(bool)
+        table = pd.DataFrame({name: [] for name in wanted}).assign(**{_NEW: np.zeros(0, bool)})
     total = int(table[_NEW].sum())
     version = pd.to_numeric(table["model_version"], errors="coerce")
     arm = np.select([version == baseline, version == canary], [0.0, 1.0], np.nan)

@@ -184,7 +184,8 @@ def _observe(
         Reading(settings.observations, began, before.seen, columns), rollout.stable, rollout.canary
     )
     labels_seen, labelled, unreadable = before.labels_seen, None, dict(observed.unreadable)
-    if settings.labels and "metric" in settings.guards:
+    # Its section of retrain.yaml has labels, too, then.
+    if "metric" in settings.guards:
         label = settings.guards["metric"]["label"]
         names = tuple(dict.fromkeys((*settings.label_key, label)))
         labels = read_labels(

@@ -238,6 +238,13 @@ def test_a_message_that_names_a_trigger_of_another_kind_is_permanently_invalid(k
     assert says in found.invalid[0][1]
 
 
+def test_a_request_that_is_addressed_and_is_an_alert_is_permanently_invalid():
+    ((_, reason),) = find(message(incident("i1"), trigger="ask"), ask={"kind": "request"}).invalid
+    assert "the request has the key 'incident'" in reason
+    # One that names nobody is left to the triggers on alerts.
+    assert find(message(incident("i1")), ask={"kind": "request"}).invalid == []
+
+
 def test_a_slot_of_cloud_scheduler_is_one_cause_however_often_it_is_delivered():
     def cause(seconds: float) -> object:
         at = NOON + timedelta(seconds=seconds)

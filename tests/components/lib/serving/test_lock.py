@@ -19,6 +19,11 @@ def test_a_lock_that_was_released_is_free_and_leaves_few_records(tmp_path, quick
     names = [name.rpartition("/")[2] for name in filesystem(uri)[0].ls(uri, detail=False)]
     assert len(names) < 8
     assert not [name for name in names if name.startswith("alive")]
+    newest = lock.records.newest().content
+    assert (newest["released"], newest["id"]) == (True, lock.own.content["id"])
+    # Whoever has it next need not wait until the owner seems dead.
+    with hold_lock(uri, "memory", replace(quick, stale=60, wait=5)) as lock:
+        lock.check()
 
 
 def test_a_waiter_names_the_owner_and_gives_up_after_a_time(tmp_path, quick):

@@ -129,6 +129,11 @@ def test_an_unwrapped_push_is_what_the_wrapped_one_would_be(name):
     received = read(*unwrapped(sent))
     assert received.form == Form.UNWRAPPED
     assert (received.message.message_id, received.message.published) == (sent.message_id, NOON)
+    # Without what HTTP, proxies and Google's front ends add.
+    headers, body = unwrapped(sent)
+    added = ("Content-Length", "X-Forwarded-For", "x-goog-iap-jwt", "Via", "X-Cloud-Trace-Context")
+    found = read({**headers, **dict.fromkeys(added, "7")}, body).message.attributes
+    assert {name.lower() for name in found} == {name.lower() for name in sent.attributes}
     (cause,) = find(unwrapped(sent), data=MARKED).causes
     assert cause.key == f"gs://acme/{name}#17"
 
