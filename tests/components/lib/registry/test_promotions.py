@@ -4,6 +4,7 @@ import pytest
 
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry.aliases import AliasMovedError, HeldError
+from retrainer.components.lib.registry.model_versions import training_digest
 from retrainer.components.lib.registry.promotions import (
     promote,
     retire,
@@ -11,7 +12,7 @@ from retrainer.components.lib.registry.promotions import (
     rollback_target,
 )
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
-from retrainer.components.lib.uris import remove
+from retrainer.components.lib.uris import read_json, remove, write_json
 
 BY = {"by": "ann", "why": "too many refunds"}
 
@@ -42,6 +43,28 @@ def test_two_rollbacks_go_two_champions_back(registry):
     assert roll_back(registry, BY).version == 2
     assert held(registry) == [4, 3]
     assert rollback_target(registry) == 1
+
+
+def test_what_is_held_is_known_by_its_content_and_run_and_says_who_holds_it_and_why(registry):
+    info = {"data_digest": "rows", "code_digest": "code"}
+    model = registry.get(4)
+    write_json(
+        f"{registry.version_uri(4)}/version.json",
+        {"version": 4, "digest": model.digest, "info": {**model.info, **info}},
+    )
+    roll_back(registry, {"by": "ann"})
+    newest = registry.alias(CHAMPION).newest()
+    (hold,) = newest.held
+    assert (hold.version, hold.digest, hold.run, hold.job) == (4, "d4", "nightly", "job-4")
+    assert hold.training == training_digest(info)
+    assert (hold.by, hold.why, hold.at) == ("ann", "", newest.at)
+    # What was not given is not written.
+    assert "why" not in read_json(f"{registry.uri}/aliases/champion/000005.json")
+    # Of a version that is gone there is the number.
+    remove(f"{registry.version_uri(3)}/version.json")
+    roll_back(registry, BY)
+    gone = registry.alias(CHAMPION).newest().held[-1]
+    assert (gone.version, gone.digest, gone.run, gone.by) == (3, "", "", "ann")
 
 
 def test_a_rollback_goes_back_to_what_was_in_service_before_and_not_to_the_number_before(registry):

@@ -298,3 +298,11 @@ def test_a_store_that_does_not_answer_is_named_in_the_log_meanwhile(monkeypatch,
 def test_a_store_that_answers_is_not_mentioned(monkeypatch, caplog, tmp_path):
     open_claims(str(tmp_path / "claims"))
     assert not caplog.records
+
+
+def test_what_a_file_system_gives_no_time_of_stays(tmp_path, monkeypatch):
+    claims = FileClaims(str(tmp_path))
+    claims.write("runs/a", {"by": "a"}, None)
+    monkeypatch.setattr("retrainer.pipelines.triggers.claims.files._TIMES", ())
+    assert claims.sweep(NOW.replace(year=2100)) == 0
+    assert claims.read("runs/a").number == 1
