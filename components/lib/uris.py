@@ -272,6 +272,9 @@ def _written_aside(path: str, content: bytes, durable: bool = True) -> Iterator[
                 os.fsync(file.fileno())
         yield aside
     except OSError as error:
+        # Of a full disk Python does not say which file it was, and the name aside is nobody's.
+        if error.filename in (None, aside):
+            error.filename = path
         if error.errno != errno.EROFS:
             raise
         # A volume that is mounted to be read only, which Python takes for no matter of permission.

@@ -11,6 +11,7 @@ import tensorflow_transform as tft
 
 from ..lib.folders import local_folder
 from ..lib.progress import progress
+from ..lib.saved_models.saved_model import LOAD_ERRORS
 from ..lib.user_code.user_errors import reason_of
 from ..lib.verdicts import Champion
 from ..lib.words import plural
@@ -59,7 +60,7 @@ def warm_start(
             return f"started cold ({who} has no record of its layers)"
         try:
             features = _compare(folder, record, graph, transform, sample_rows)
-        except (OSError, ValueError, TypeError, KeyError, tf.errors.OpError) as error:
+        except LOAD_ERRORS as error:
             # A champion that can't be used is no reason not to train.
             return f"started cold ({who} can't take these rows: {reason_of(error)})"
         checkpoint = Checkpoint(folder)

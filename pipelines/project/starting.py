@@ -23,6 +23,7 @@ def init_project(folder: Path, example: str = "starter") -> list[Path]:
 
     Raises:
         RetrainerError: If a file of the project exists already; nothing is written then.
+        OSError: If the disk is full or refuses.
     """
     package = files("retrainer.pipelines.examples") / example
     contents = {
@@ -45,6 +46,12 @@ def init_project(folder: Path, example: str = "starter") -> list[Path]:
         flights = data.read_flights()
         for month in range(1, FIRST_MONTHS + 1):
             data.write_month(flights, month, folder / "data")
-    for name, text in contents.items():
-        write_atomic(str(folder / name), text)
+    try:
+        for name, text in contents.items():
+            write_atomic(str(folder / name), text)
+    except OSError:
+        # Half a project would keep the next attempt from writing a whole one.
+        for name in contents:
+            (folder / name).unlink(missing_ok=True)
+        raise
     return [folder / name for name in contents]

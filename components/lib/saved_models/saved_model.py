@@ -19,6 +19,10 @@ class PredictionShapeError(RetrainerError):
     """A model's predictions have another shape than one for each row."""
 
 
+LOAD_ERRORS = (OSError, ValueError, TypeError, LookupError, RuntimeError, tf.errors.OpError)
+"""What `tf.saved_model.load` raises of a damaged model: of one whose variables are cut off, an IndexError."""
+
+
 class Model:
     """A SavedModel that takes named raw columns.
 
@@ -33,7 +37,7 @@ class Model:
         try:
             # The function lives only as long as the object that it was loaded with.
             self._loaded = tf.saved_model.load(path)
-        except (OSError, ValueError, tf.errors.OpError) as error:
+        except LOAD_ERRORS as error:
             raise RetrainerError(
                 f"the {who} at '{path}' is not a SavedModel that loads here: {reason_of(error)}"
             ) from error

@@ -1,5 +1,6 @@
 """Signatures read without TensorFlow, beside what TensorFlow's own loader says."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,16 @@ def test_what_has_no_such_signature_is_named(exported: str, tmp_path: Path) -> N
     (tmp_path / "saved_model.pb").write_bytes(b"\xff\xff no message")
     with pytest.raises(RetrainerError, match="there is no SavedModel"):
         read_signature(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name", ["saved_model.pb", "variables.data-00000-of-00001", "variables.index"]
+)
+def test_a_model_of_which_a_file_is_cut_off_is_named(
+    exported: str, tmp_path: Path, name: str
+) -> None:
+    copy = shutil.copytree(exported, tmp_path / "model")
+    [file] = copy.rglob(name)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(RetrainerError, match=r"champion at .* is not a SavedModel that loads here"):
+        load_model(str(copy), "champion")
