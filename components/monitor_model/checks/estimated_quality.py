@@ -28,7 +28,7 @@ def find_signals(look: Look) -> Iterator[Signal]:
         return
     if not look.label:
         yield _silent(
-            "quality", "the label's column is unknown, so there is no reference (data.label)", {}
+            "quality", "no single label is known (data.label), so there is no reference", {}
         )
         return
     quality = Quality.of(look)

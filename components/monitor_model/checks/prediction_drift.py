@@ -52,7 +52,7 @@ def _from_reference(
 ) -> Signal:
     kind = Kind.PREDICTION_DRIFT
     if not look.label:
-        why = "the label's column is unknown, so there are no predictions to compare with (data.label)"
+        why = "no single label is known (data.label), so there are no predictions to compare with"
         return silent(kind, name, why)
     reference = look.reference()
     version = look.model.version
