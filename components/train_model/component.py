@@ -66,6 +66,7 @@ def train_model(
     """
     from retrainer.components.train_model.task import train_or_reuse
 
+    schema = transform_graph.metadata.get("schema", "")
     trained = train_or_reuse(
         examples.path,
         transform_graph.path,
@@ -90,10 +91,10 @@ def train_model(
         },
         store,
         reuse_salt,
+        schema,
     )
     model.metadata["framework"] = "TensorFlow"
     # push_model keeps it in the registry.
-    schema = transform_graph.metadata.get("schema", "")
     model.metadata["training"] = {**trained.values["training"], "schema": schema}
     metrics.metadata.update(trained.values["metrics"])
     return (trained.verdict,)

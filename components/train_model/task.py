@@ -4,14 +4,18 @@ TensorFlow is loaded for a new one alone.
 """
 
 import platform
+import shutil
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from ..lib.folders import local_folder
 from ..lib.image import VERSION
-from ..lib.runs.reuse import Result, Work, reuse_or_make
+from ..lib.registry.model_versions import ModelVersion
+from ..lib.runs.reuse import Result, Work, is_reusing, reuse_or_make
 from ..lib.user_code.installed_packages import digest_code, library_versions
 from ..lib.user_code.user_code_digest import code_behind
+from .same_training import find_same_training
 
 
 def train_or_reuse(
@@ -25,8 +29,11 @@ def train_or_reuse(
     settings: Mapping[str, Any],
     store: str,
     salt: str,
+    schema: str = "",
 ) -> Result:
     """Train a model, unless the store has the one of equal code, settings, rows and starting point.
+
+    A champion of the same rows, code and settings is taken as it is, in place of a warm start from it.
 
     Args:
         examples: The examples artifact.
@@ -39,6 +46,7 @@ def train_or_reuse(
         settings: Fields of `TrainSettings`.
         store: URI of the store; empty to look for no earlier result.
         salt: What else the result depends on.
+        schema: Digest of the schema that the transform graph was made with; empty if unknown.
 
     Returns:
         The verdict; among the values the training's `metrics`, and as `training` what the registry keeps of it.
@@ -55,6 +63,13 @@ def train_or_reuse(
     )
 
     def make() -> Result:
+        training = _describe(settings, work.parameters)
+        # Of an environment nothing is noted with a version.
+        if champion is not None and is_reusing(store) and not salt:
+            same = find_same_training(champion, examples, training, schema)
+            if same is not None and not code_behind(work.parameters).unseen:
+                return _take(same, model, training)
+
         from .train import TrainSettings, train
 
         start = time.monotonic()
@@ -72,14 +87,19 @@ def train_or_reuse(
             trained.verdict,
             {
                 "metrics": trained.metrics,
-                "training": {
-                    **_describe(settings, work.parameters),
-                    "seconds": round(time.monotonic() - start, 3),
-                },
+                "training": {**training, "seconds": round(time.monotonic() - start, 3)},
             },
         )
 
     return reuse_or_make(store, work, make)
+
+
+def _take(champion: ModelVersion, model: str, training: Mapping[str, Any]) -> Result:
+    with local_folder(champion.uri) as folder:
+        shutil.copytree(folder, model, dirs_exist_ok=True)
+    verdict = f"version {champion.version} was trained on these rows by the same code and settings: it is taken"
+    # There are no metrics of a training, so it is not kept for other runs.
+    return Result(verdict, {"metrics": {}, "training": dict(training)}, is_lasting=False)
 
 
 def _describe(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,6 +77,15 @@ class Result:
     is_lasting: bool = True
 
 
+def is_reusing(store: str) -> bool:
+    """Return whether earlier results may be taken.
+
+    Args:
+        store: URI of the store; empty if the task's caching is off.
+    """
+    return bool(store) and os.environ.get(VARIABLE) != "off"
+
+
 def reuse_or_make(store: str, work: Work, make: Callable[[], Result]) -> Result:
     """Take the result of an earlier task from the store, or do the work and keep the result there.
 
@@ -104,7 +113,7 @@ def _reuse_or_make(store: str, work: Work, make: Callable[[], Result]) -> Result
         # An input that can't be read: the work says so, in words that name where it comes from.
         return make()
     entries = _Entries(Store(store).reused_uri(work.component), key)
-    if os.environ.get(VARIABLE) != "off" and (found := entries.take(work.outputs)):
+    if is_reusing(entries.folder) and (found := entries.take(work.outputs)):
         _log.info("reused the result of equal inputs from '%s'", entries.uri)
         return found
     result = make()

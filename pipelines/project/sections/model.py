@@ -72,7 +72,7 @@ class ModelConfig(Section):
     warm_start: bool = Field(
         False,
         description="Start from the champion's weights. Weights follow words and features by meaning; new ones are "
-        "initialised.",
+        "initialised. A champion of the same rows, code and settings is taken as it is.",
     )
     card: ModelCardConfig = Field(
         default_factory=ModelCardConfig,
