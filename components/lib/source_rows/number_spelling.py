@@ -165,10 +165,11 @@ class Words:
 
     def add(self, text: pa.Array) -> None:
         """Note cells that may be words."""
-        if self.seen < _CELLS_FOR_WORDS:
-            cells = text.drop_null().slice(0, _CELLS_FOR_WORDS - self.seen)
-            self.seen += len(cells)
-            self.found.add(_words(cells))
+        if self.seen == _CELLS_FOR_WORDS:
+            return
+        cells = text.drop_null().slice(0, _CELLS_FOR_WORDS - self.seen)
+        self.seen += len(cells)
+        self.found.add(_words(cells))
 
     def add_first(self, text: pa.Array) -> None:
         """Note the first word of cells, where none was found yet."""

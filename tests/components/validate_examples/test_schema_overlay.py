@@ -103,6 +103,7 @@ DOMAINS = """
     feature { name: "kind" type: BYTES domain: "kinds" }
     feature { name: "own" type: BYTES string_domain { value: "a" } distribution_constraints { min_domain_mass: 0.5 } }
     feature { name: "free" type: BYTES }
+    feature { name: "digits" type: INT string_domain { value: "1" } }
     string_domain { name: "kinds" value: "a" value: "b" }
 """
 

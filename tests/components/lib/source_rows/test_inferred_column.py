@@ -258,3 +258,22 @@ def test_a_declared_type_takes_codes_unless_it_is_strict(declared, strict, value
     typed = InferredColumn(ColumnType.INTEGER, strict)
     assert typed.add(pa.array(["0700"]), None)[0].to_pylist() == [700]
     assert typed.notes() == []
+
+
+def test_a_block_is_cast_once(monkeypatch):
+    tried = []
+
+    def note(column, target):
+        tried.append((target, len(column)))
+        return cast(column, target)
+
+    monkeypatch.setattr(inferred_column, "cast", note)
+    column, typed = InferredColumn(None), InferredColumn(None)
+    column.add(pa.array(["1", "2"]), CellRules())
+    column.add(pa.array(["3", "4", "5"]), CellRules())
+    assert tried == [(ColumnType.INTEGER, 2), (ColumnType.INTEGER, 3)]
+    tried.clear()
+    typed.add(pa.array([1.5]), None)
+    typed.add(pa.array([2, 3]), None)
+    # The first cells of a column with a type of its own show what it is.
+    assert tried == [(ColumnType.NUMBER, 1)] * 2 + [(ColumnType.NUMBER, 2)]
