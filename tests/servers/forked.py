@@ -73,8 +73,10 @@ def _run(words: list[str], environment: dict[str, str], folder: str, output: Con
     os.dup2(output.fileno(), 1)
     os.dup2(output.fileno(), 2)
     output.close()
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    # The streams that are there know the file that they began with, such as whether one can seek in it.
+    sys.stdout, sys.stderr = (
+        os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2)
+    )
     from fsspec.config import conf, set_conf_env
 
     # fsspec reads its variables when it is imported, which was before this environment was set.
