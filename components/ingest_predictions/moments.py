@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from ..lib.moments import with_offset
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Seconds, milliseconds, microseconds and nanoseconds since 1970 differ in their size: from 1973 to 5138 they
@@ -29,8 +31,7 @@ class Moment(NamedTuple):
 
 def to_microseconds(moment: datetime) -> int:
     """Return microseconds since 1970, UTC; a moment without a time zone is UTC."""
-    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (zoned - _EPOCH) // _MICROSECOND
+    return (with_offset(moment) - _EPOCH) // _MICROSECOND
 
 
 def to_datetime(time: int) -> datetime:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ..lib.errors import RetrainerError
 from ..lib.examples import open_parquet
+from ..lib.moments import with_offset
 from ..lib.source_files import SourceFile
 from ..lib.source_rows.column_changes import parse_columns
 from ..lib.source_rows.column_types import ColumnType
@@ -174,8 +175,7 @@ def _parse_time(text: str) -> int:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         return NO_TIME
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return (with_offset(moment) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _reader(

@@ -4,10 +4,10 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from .errors import RetrainerError
+from .moments import now_text
 from .registry.model_versions import DELETED_FILE, RECORD_FILE, read_deletion, read_version
 from .registry.registry import Registry
 from .store import Store
@@ -57,7 +57,7 @@ def delete_version(store: str, version: int, info: Mapping[str, Any]) -> None:
     registry = Registry(Store(store).models_uri)
     folder = registry.version_uri(version)
     files = check_deletion(store, version)
-    note = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **info}
+    note = {"at": now_text(), **info}
     announced = create_exclusive(join(folder, DELETED_FILE), json.dumps(note, indent=2) + "\n")
     try:
         # Whoever put it into service since the first look sees the note and withdraws, or is seen here.

@@ -20,9 +20,18 @@ def parse_now(text: str) -> datetime | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return with_offset(datetime.fromisoformat(text)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise RetrainerError(
             f"now is '{text}'; write a moment such as 2026-11-26T12:00:00+00:00, or leave it out."
         ) from error
+
+
+def with_offset(moment: datetime) -> datetime:
+    """Return a moment with its offset: UTC where it has none."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def now_text() -> str:
+    """Return the time as records have it: ISO 8601, UTC, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

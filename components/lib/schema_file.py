@@ -9,13 +9,13 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from itertools import count, takewhile
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from .errors import RetrainerError
+from .moments import now_text
 from .uris import create_exclusive, join, list_names, read_text, remove, write_atomic
 
 # Whoever holds the lock compares and writes two small files, which takes less, even on a bucket.
@@ -115,7 +115,7 @@ def _locked(uri: str, lock: str) -> Iterator[None]:
     own = {
         "host": socket.gethostname(),
         "process": os.getpid(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "since": now_text(),
         "id": uuid.uuid4().hex,
     }
     content = json.dumps(own) + "\n"

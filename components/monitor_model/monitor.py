@@ -7,6 +7,7 @@ from typing import Any
 
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
+from ..lib.moments import with_offset
 from ..lib.monitoring.incident import Incident
 from ..lib.monitoring.incident_records import IncidentRecords
 from ..lib.monitoring.looks import LookRecord, Looks, StateRecord
@@ -283,8 +284,7 @@ def _maturity(
 
 def _time_of(move: AliasMove) -> datetime:
     # Records from before times were noted.
-    at = datetime.fromisoformat(move.at) if move.at else datetime(1970, 1, 1, tzinfo=UTC)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return with_offset(datetime.fromisoformat(move.at or "1970-01-01"))
 
 
 def _verdict(

@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
+from ..lib.moments import now_text
 from ..lib.words import number
 
 FORMAT = 1
@@ -31,10 +31,6 @@ _TITLES = {
     "resolved": "an incident is resolved",
     TEST: "this channel works",
 }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class Notification:
     incident: str = ""
     of_store: bool = False
     test: bool = False
-    at: str = field(default_factory=_now)
+    at: str = field(default_factory=now_text)
 
     @property
     def id(self) -> str:

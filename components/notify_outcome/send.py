@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from ..lib.messages.send_errors import MaybeSentError, NotSentError
+from ..lib.moments import now_text
 from ..lib.network import prepare
 from ..lib.uris import create_exclusive, join, remove
 from .channels import Channel
@@ -145,7 +145,7 @@ class _ChannelThread(threading.Thread):
         content = {
             "channel": self.channel.name,
             "id": self._notification.id,
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "at": now_text(),
         }
         try:
             return create_exclusive(self._claim, json.dumps(content, indent=2) + "\n"), ""

@@ -1,12 +1,12 @@
 """Making a model the champion, if and only if it is blessed and serves."""
 
-import datetime
 from collections.abc import Mapping
 from typing import Any
 
 from ..lib.digests import digest_folder
 from ..lib.errors import RetrainerError
 from ..lib.folders import local_folder
+from ..lib.moments import now_text
 from ..lib.registry.aliases import PUSH, AliasMove
 from ..lib.registry.approvals import ApprovalState, ask
 from ..lib.registry.evaluation_summary import EvaluationSummary
@@ -186,7 +186,7 @@ def _put_into_service(
     registry: Registry, alias: str, version: int, expected: int | None, run: str
 ) -> None:
     """Move the alias to the version, if it still points at the champion that the model was compared with."""
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    now = now_text()
     moved = {"action": PUSH, "at": now, **({"run": run} if run else {})}
     try:
         registry.move_alias(alias, version, expected, moved)

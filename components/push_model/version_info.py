@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from ..lib.moments import now_text
 from ..lib.registry.evaluation_summary import EVALUATION_FILE, EvaluationSummary
 from ..lib.registry.model_versions import CARD_FILE, CARD_PAGE, ModelVersion
 from ..lib.schema_file import schema_versions
@@ -31,7 +31,7 @@ def version_info(judged: Blessing, info: Mapping[str, Any]) -> dict[str, Any]:
     training = info.get("training")
     training = training if isinstance(training, Mapping) else {}
     known = {
-        "pushed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "pushed_at": now_text(),
         "span_versions": dict(judged.span_versions),
         "rows": dict(judged.rows),
         "data_digest": judged.data_digest,

@@ -6,9 +6,10 @@ It is computed from the records of joined sets alone, so it loads no NumPy and n
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from statistics import NormalDist
 
+from ..moments import with_offset
 from ..predictions.joined_sets import Compared, Coverage, JoinedSet
 
 AGES = (
@@ -130,7 +131,7 @@ def is_due(period: Coverage, now: datetime, delay_seconds: float) -> bool:
     """Return whether the labels of a period's predictions are expected; those without a time always are."""
     if not period.end:
         return True
-    return datetime.fromisoformat(period.end) + timedelta(seconds=delay_seconds) <= _utc(now)
+    return datetime.fromisoformat(period.end) + timedelta(seconds=delay_seconds) <= with_offset(now)
 
 
 def is_all_due(joined: JoinedSet, now: datetime, delay_seconds: float) -> bool:
@@ -195,9 +196,5 @@ def _difference(compared: Compared, due: Sequence[bool]) -> Difference | None:
 def _age(period: Coverage, now: datetime) -> str:
     if not period.end:
         return OLDER
-    age = _utc(now) - datetime.fromisoformat(period.end)
+    age = with_offset(now) - datetime.fromisoformat(period.end)
     return next((name for name, limit in AGES if age <= limit), OLDER)
-
-
-def _utc(now: datetime) -> datetime:
-    return now if now.tzinfo else now.replace(tzinfo=UTC)

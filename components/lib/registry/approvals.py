@@ -6,12 +6,12 @@ so of two people who decide at once one gets an error. No run waits meanwhile.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
 from ..errors import RetrainerError
+from ..moments import now_text
 from ..numbered_records import NumberedRecord, NumberedRecords
 from ..uris import join
 from .aliases import PROMOTE, HeldError, version_words
@@ -146,7 +146,7 @@ def approve(
         _write(registry, version, waiting, ApprovalState.APPROVED, current, info)
     moved = {
         "action": PROMOTE,
-        "at": _now(),
+        "at": now_text(),
         **{name: value for name, value in info.items() if value},
     }
     registry.move(alias, version, newest, moved)
@@ -209,7 +209,7 @@ def _write(
     content = {
         "state": str(state),
         "champion": champion,
-        "at": _now(),
+        "at": now_text(),
         **{name: value for name, value in info.items() if value},
         "id": uuid4().hex,
     }
@@ -221,7 +221,3 @@ def _write(
 
 def _records(registry: Registry, version: int) -> NumberedRecords:
     return NumberedRecords(join(registry.version_uri(version), "approval"))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ..errors import RetrainerError
+from ..moments import now_text
 from .aliases import (
     PROMOTE,
     RETIRE,
@@ -188,5 +188,5 @@ def describe_change(change: Change) -> str:
 
 
 def _noted(action: str, info: Mapping[str, Any]) -> dict[str, Any]:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = now_text()
     return {"action": action, "at": now, **{name: value for name, value in info.items() if value}}

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ..digests import digest_folder
 from ..errors import RetrainerError
+from ..moments import now_text
 from ..numbered_records import NumberedRecords
 from ..uris import create_exclusive, join, list_names, read_json, write_atomic, write_json
 from .aliases import RETIRE, ROLLBACK, Alias, AliasMove, AliasMovedError, Hold
@@ -220,7 +220,7 @@ class Registry:
         # Who deletes a version announces it and then looks at the aliases; so one of the two sees the other.
         if version is not None and read_deletion(self.version_uri(version)) is not None:
             before = after.version if after else None
-            now = datetime.now(UTC).isoformat(timespec="seconds")
+            now = now_text()
             why = f"version {version} was deleted at the same time"
             undone = {"action": RETIRE if before is None else ROLLBACK, "at": now, "why": why}
             self.alias(alias).append(before, made, undone, after.held if after else ())

@@ -24,6 +24,7 @@ from typing import Any
 from ..digests import digest_file, digest_folder, digest_value
 from ..errors import RetrainerError
 from ..folders import local_folder
+from ..moments import now_text
 from ..store import Store
 from ..uris import filesystem, is_local, join, list_names, read_json, remove, write_json
 from ..user_code.installed_packages import digest_code
@@ -201,7 +202,7 @@ class _Entries:
             entry = {
                 "format": FORMAT,
                 "component": work.component,
-                "made": datetime.now(UTC).isoformat(timespec="seconds"),
+                "made": now_text(),
                 "folder": folder,
                 "result": {"verdict": result.verdict, "values": dict(result.values)},
                 "outputs": listed,

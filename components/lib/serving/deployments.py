@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
 from ..errors import RetrainerError
+from ..moments import now_text
 from ..numbered_records import NumberedRecord, NumberedRecords
 from ..record_format import check_format
 from ..store import Store
@@ -130,7 +130,7 @@ class Deployments:
         Raises:
             RetrainerError: If another process wrote one at the same time.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = now_text()
         content = {"format": FORMAT, "id": uuid4().hex, **asdict(deployment), "at": now}
         if self._records.append(content, self._records.newest()) is None:
             raise RetrainerError(

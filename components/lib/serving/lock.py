@@ -14,10 +14,10 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ..errors import RetrainerError
+from ..moments import now_text
 from ..numbered_records import NumberedRecord, NumberedRecords
 from ..uris import join, read_text, remove, write_atomic
 
@@ -133,7 +133,7 @@ def _acquire(
     own = {
         "host": socket.gethostname(),
         "process": os.getpid(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "since": now_text(),
         "id": uuid.uuid4().hex,
     }
     started = heard = time.monotonic()

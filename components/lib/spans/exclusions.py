@@ -7,9 +7,9 @@ machine or target see the same spans, and an inclusion does not erase why a span
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
 from ..errors import RetrainerError
+from ..moments import now_text
 from ..numbered_records import NumberedRecord, NumberedRecords
 from ..record_format import check_format
 from ..store import Store
@@ -66,7 +66,7 @@ def exclude(store: str, span: str, why: str, who: str) -> Exclusion:
     Raises:
         RetrainerError: If other writers were faster every time.
     """
-    one = Exclusion(span, why, who, datetime.now(UTC).isoformat(timespec="seconds"))
+    one = Exclusion(span, why, who, now_text())
 
     def change(known: dict[str, Exclusion]) -> dict[str, Exclusion]:
         return {**known, span: one}
@@ -93,7 +93,7 @@ def include(store: str, span: str, who: str) -> Exclusion:
     if span not in excluded:
         there = ", ".join(excluded) or "none"
         raise RetrainerError(f"span '{span}' is not excluded in '{store}'. Excluded: {there}.")
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = now_text()
 
     def change(known: dict[str, Exclusion]) -> dict[str, Exclusion]:
         return {name: exclusion for name, exclusion in known.items() if name != span}
