@@ -135,7 +135,7 @@ NUMBERS = tuple(
     for name in ("rankings", "metrics_equal_tfma", "in_process")
 )
 NUMBER_MODULES = re.compile(
-    r"/array_metrics/|/(confidence_intervals|in_process|on_beam|slices|metric_columns|ranking_columns|list_values)\.py$"
+    r"/array_metrics/|/(confidence_intervals|in_process|on_beam|slices|metric_columns|ranking_columns|list_values|tfma_results)\.py$"
 )
 # What a component or a command says to kfp and to the user's eye.
 FACES = ("*/__init__.py", "*/component.py", "*/task.py")

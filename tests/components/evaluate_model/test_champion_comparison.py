@@ -113,6 +113,9 @@ def test_rows_that_the_champion_can_not_take_are_left_out_of_the_comparison(
     kept = EvaluationSummary.read(str(tmp_path / "blessing"))
     assert (kept.overall.rows, kept.champion_version, kept.verdict) == (ROWS, 3, verdict)
     assert metrics["example_count"] == metrics["champion_example_count"] == 540
+    described = (tmp_path / "evaluation" / "eval_config.json").read_text()
+    assert "champion version 3" in described
+    assert "challenger, digest" in described
     judged = ScoredRows.read(str(tmp_path / "blessing"))
     assert judged is not None
     # Its columns are what the challenger takes, also where the champion takes others.

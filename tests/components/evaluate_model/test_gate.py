@@ -148,6 +148,12 @@ def test_a_failed_check_refuses_whatever_tfma_says_overall() -> None:
             "auc 0.9099999 is 1e-07 below champion version 3 (0.91), but must not be below",
         ),
         (
+            change_threshold(relative=-0.1),
+            0.4,
+            0.5,
+            "auc 0.4 is 0.1 below champion version 3 (0.5), but at most 10% below is allowed",
+        ),
+        (
             change_threshold(absolute=2.0),
             0.512345,
             0.5,

@@ -43,6 +43,8 @@ def evaluation(folder: Path, counted: bool, **options: Any) -> Evaluation:
         {"class_name": "ConfusionMatrixAtThresholds", "config": {"thresholds": [0.4]}},
         {"class_name": "ExampleCount"},
     ]
+    if not options:
+        metrics.append({"class_name": "CalibrationPlot"})
     slices = [{"feature_keys": ["site"]}]
     config = build_eval_config([{"metrics": metrics}], slices, options, "late", "", True)
     folder.mkdir()
@@ -68,6 +70,8 @@ def test_all_rows_come_first_then_the_largest_slices_then_by_name(
     assert overall.change["mean_prediction"] == Value(0.25)
     assert overall.challenger["precision"].value == pytest.approx(4 / 7)
     assert overall.challenger.keys() == {"mean_prediction", "precision", "example_count"}
+    assert found.plots[""].keys() == {"challenger", "champion"}
+    assert found.plots[""]["challenger"] != found.plots[""]["champion"]
     assert not found.valid
     assert [(one.metric, one.slice, one.failed) for one in found.checks] == [
         ("mean_prediction", "overall", True),

@@ -508,3 +508,13 @@ def test_rows_that_only_one_of_two_tasks_kept_are_compared_with_nothing(gate, wh
     rows = ScoredRows.of("3/v1/all", {"x": [1.0]}, np.array([0.5]))
     rows.write(blessing if who == "judged" else check)
     assert gate.push(model, judged)[0].startswith("pushed as version 1")
+
+
+def test_what_is_refused_anyway_is_not_compared_row_by_row(gate):
+    model = gate.model("a")
+    blessing, check = judged = gate.judge(model, blessed=False)
+    for place, prediction in ((blessing, 0.5), (check, 0.75)):
+        ScoredRows.of("3/v1/all", {"x": [1.0]}, np.array([prediction])).write(place)
+    assert gate.push(model, judged)[1]["reason"] == "AUC 0.5 is below 0.8"
+    judged = gate.judge(model)
+    assert "predictions differ from those that evaluation judged" in gate.push(model, judged)[0]

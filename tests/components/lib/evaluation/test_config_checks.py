@@ -297,6 +297,7 @@ SECOND = "evaluation.metrics_specs[0].metrics[1]"
         (metric(**value(lower_bound=0.2, upper_bound=0.2)), {}, [], {}),
         (metric(**value(lower_bound=0.2)), {}, [], {}),
         (metric(**value(upper_bound=0.2)), {}, [], {}),
+        ({"class_name": "MeanLabel", **value(upper_bound=-0.2)}, {}, [], {}),
         (metric(**value()), {}, [], {SECOND: "the value_threshold of 'Recall' has no bound"}),
         (metric(**change(absolute=0.0, direction=HIGHER)), {}, [], {}),
         (metric(**change(relative=0.0, direction=HIGHER)), {}, [], {}),
