@@ -55,7 +55,7 @@ def forget(tmp_path: Path, kind: str) -> None:
 
 
 def kept_before(tmp_path: Path, span: str) -> Path:
-    """The file that tells what came before a span."""
+    """The file of what came before a span."""
     (path,) = (tmp_path / "store" / "spans" / span).rglob("before-*")
     return path
 

@@ -45,11 +45,11 @@ def examples(make_examples):
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 100])
 def test_rows_of_all_batches_and_spans_are_scored_by_every_model(examples, batch_rows, monkeypatch):
-    told = []
-    monkeypatch.setattr(predict, "progress", lambda *of: told.append(of))
+    reported = []
+    monkeypatch.setattr(predict, "progress", lambda *of: reported.append(of))
     scores = score(examples, MODELS, ["site"], "w", batch_rows)
     done = {1: [0, 1, 2, 3, 4], 2: [0, 2, 3], 100: [0, 3]}[batch_rows]
-    assert told == [("scoring the eval rows", rows, 5) for rows in done]
+    assert reported == [("scoring the eval rows", rows, 5) for rows in done]
     assert scores.rows == 5
     assert scores.label.tolist() == [0, 1, 0, 1, 1]
     assert scores.weight.tolist() == [1, 2, 3, 4, 5]

@@ -88,7 +88,7 @@ def test_full_temporary_files_are_reported_and_removed(small_disk, source, tmp_p
     (tmp_path / "1.csv").write_text(text, encoding="latin-1")
     (source,) = find_spans(str(tmp_path / "{span}.csv"))
     monkeypatch.setattr(tempfile, "tempdir", str(disk))
-    # The file is written anew as UTF-8 before it is read.
+    # The file is written again as UTF-8 before it is read.
     settings = IngestSettings("label", source=SourceOptions(csv_encoding="latin-1"))
     with pytest.raises(RetrainerError, match=rf"the disk is full .*temporary files in '{disk}'"):
         ingest_span(source, str(tmp_path / "store"), settings)

@@ -17,7 +17,7 @@ from retrainer.pipelines.runs.records import RunRecord, RunState, TaskRecord, Ta
 
 
 def show(observer: RunObserver, pause: float = 0.0) -> None:
-    """Tell an observer of a whole run, with pauses for a display that redraws itself."""
+    """Show an observer a whole run, with pauses for a display that redraws itself."""
     record = RunRecord("june", "flights", "/store", started="2024-06-01T00:00:00+00:00")
     for name in ("ingest", "train", "push", "notify"):
         record.tasks[name] = TaskRecord(name=name, title=f"{name}_it")

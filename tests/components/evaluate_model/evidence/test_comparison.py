@@ -119,6 +119,8 @@ def test_beam_brings_the_rows_back_in_their_order(run: Callable[..., Any]) -> No
     assert "predicts NaN or infinity on the others" in here.verdict
 
 
+# The sample itself is tested in test_kept_rows.py.
+@pytest.mark.slow
 def test_more_rows_than_come_back_are_compared_by_a_sample(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,7 +104,7 @@ def test_a_new_object_is_read_once(bucket, tmp_path, monkeypatch):
 
 def test_where_nothing_shows_when_a_file_changed_its_content_does(bucket, tmp_path):
     def ingested(content):
-        # The file system in memory tells no time, and the size stays.
+        # The file system in memory has no times, and the size stays.
         bucket("in/1.csv", content)
         source = find_spans("memory://download/in/{span}.csv")[0]
         return ingest_span(source, str(tmp_path), IngestSettings("late"))

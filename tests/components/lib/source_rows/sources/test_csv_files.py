@@ -167,7 +167,7 @@ def test_ten_megabytes_in_a_cell_are_read(read):
     assert [len(row[1]) for row in rows] == [10 << 20, (20 << 20) + 1]
 
 
-# Arrow tells of it on standard error, where it is not seen in time.
+# Arrow reports it on standard error, where it is not seen in time.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("early", [True, False])
 def test_rows_that_are_not_utf8_and_of_the_wrong_number_of_cells_are_bad_rows(
