@@ -99,7 +99,7 @@ def decode_text(column: pa.Array) -> tuple[pa.Array, np.ndarray, str]:
     none = np.empty(0, np.int64)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if pa.types.is_string(column.type) or not (_is_text(column.type) or _is_bytes(column.type)):
+    if not (_is_text(column.type) or _is_bytes(column.type)):
         return column, none, ""
     try:
         return column.cast(pa.string()), none, ""

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 
+from retrainer.components.lib.source_rows import cell_rules
 from retrainer.components.lib.source_rows.cell_rules import CellRules, parse_rules
 
 CELLS = ["1.204,50", "1.204", "7", "-0,5", "1.20", "1,204.50", "1.5e3", "x", None, "true", "nan"]
@@ -42,6 +43,8 @@ def test_what_is_set_to_be_missing_is_missing_in_a_key_and_what_is_usual_is_not(
     usual = parse_rules(None, ".", "", {}, frozenset("a"))
     assert usual.of("a").as_text(cells).to_pylist() == ["NA", None, "-"]
     assert usual.of("other").as_text(cells).to_pylist() == [None, None, "-"]
+    own = parse_rules(None, ".", "", {"a": {"null_values": ("NA",)}}, frozenset("a"))
+    assert own.of("a").as_text(cells).to_pylist() == [None, "", "-"]
     said = parse_rules(("NA", "-"), ".", "", {}, frozenset("a"))
     assert said.of("a").as_text(cells).to_pylist() == [None, "", None]
 
@@ -55,6 +58,13 @@ def test_cells_of_which_none_is_missing_are_handed_on_as_they_are():
         assert rules.as_numbers(column) is column
     assert CellRules(null_values=()).without_missing(pa.array(["", "NA"])).to_pylist() == ["", "NA"]
     assert CellRules(null_values=(), keep_words=True).as_text(pa.array([""])).to_pylist() == [""]
+
+
+def test_bytes_show_that_no_number_is_a_word(monkeypatch):
+    monkeypatch.setattr(cell_rules, "pc", None)
+    for column in (pa.array(["1", "-2.5"]), pa.array([], pa.string())):
+        assert CellRules().without_missing(column) is column
+    assert CellRules(null_values=()).without_missing(words := pa.array(["NA"])) is words
 
 
 def test_words_for_missing_cells_are_counted_but_for_the_empty_one():
