@@ -10,7 +10,7 @@ import tensorflow as tf
 from servers.reference_rows import calibrated_rows, export_model, push_champion
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.monitoring import reference
+from retrainer.components.lib.monitoring import reference, reference_table
 from retrainer.components.lib.monitoring.reference import find_or_make_reference
 from retrainer.components.lib.registry.model_versions import ModelVersion
 from retrainer.components.lib.registry.registry import Registry
@@ -112,8 +112,8 @@ def test_of_many_rows_it_takes_as_many_from_every_span_evenly(store: str, model:
 def test_of_wide_tables_it_takes_fewer(
     store: str, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reference, "MOST_CELLS", 400)
-    monkeypatch.setattr(reference, "LEAST_ROWS", 10)
+    monkeypatch.setattr(reference_table, "MOST_CELLS", 400)
+    monkeypatch.setattr(reference_table, "LEAST_ROWS", 10)
     version = push(store, model, a={"all": calibrated_rows(900)})
     assert find_or_make_reference(store, version, "late").rows == 133
 
