@@ -42,8 +42,8 @@ def write_checks(
     left_out = max(0, len(checks) - MOST_CHECKS)
     if left_out:
         # Failed ones first, then those that passed.
-        order = {False: 0, True: 1, None: 2}
-        checks = sorted(checks, key=lambda check: order[check["passed"]])[:MOST_CHECKS]
+        order = (False, True, None)
+        checks = sorted(checks, key=lambda check: order.index(check["passed"]))[:MOST_CHECKS]
     content = {"format": FORMAT, "checks": checks, "left_out": left_out}
     write_json(join(folder, CHECKS_FILE), content)
 

@@ -56,18 +56,19 @@ def range_problems(config: "config_pb2.EvalConfig") -> Iterator[Problem]:
 def _unreachable(threshold: "config_pb2.MetricThreshold", name: str) -> Iterator[str]:
     value, change = threshold.value_threshold, threshold.change_threshold
     least = value.lower_bound.value
-    if value.HasField("lower_bound") and least > 1:
+    # One that is not set reads 0.
+    if least > 1:
         share = f" {least:g} percent is {least / 100:g}." if least <= 100 else ""
         yield (
             f"the value_threshold of '{name}' has the lower_bound {least:g}, and it is 1 at most, so no value passes."
             f"{share}"
         )
-    if value.HasField("upper_bound") and value.upper_bound.value < 0:
+    if value.upper_bound.value < 0:
         yield (
             f"the value_threshold of '{name}' has the upper_bound {value.upper_bound.value:g}, and it is never below "
             "0, so no value passes. Write lower_bound for the least value."
         )
-    if change.HasField("absolute") and change.absolute.value > 1:
+    if change.absolute.value > 1:
         yield (
             f"the change_threshold of '{name}' is {change.absolute.value:g}, and no change is larger than 1, so no "
             "model passes. A loss of one percentage point is -0.01."

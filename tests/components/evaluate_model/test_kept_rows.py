@@ -90,6 +90,7 @@ def test_a_sample_holds_whole_queries(tmp_path: Path) -> None:
     with pytest.raises(RetrainerError, match="whole queries by session and search at once"):
         KeptRows.at("x", MOST_PREDICTIONS, 2, ["session", "search"])
     assert KeptRows.at("x", 10, 2, ["session", "search"]).share == 1
+    assert KeptRows.at("x", MOST_PREDICTIONS, 2, ["search"]) == KeptRows("x", 0.5, "search")
 
 
 def test_of_several_outputs_each_has_its_own_labels_and_predictions(tmp_path: Path) -> None:

@@ -95,6 +95,9 @@ def test_a_change_against_a_champion_without_a_value_is_not_judged() -> None:
     assert judged(change(absolute=0.0), nan, nan, failed=True).failed
     assert judged(change(absolute=0.0), nan, Value(0.8), failed=True).failed
     assert judged(FLOOR, Value(0.8), nan).passed
+    # Without a champion's value at all the change is TFMA's to judge.
+    assert judged(change(absolute=0.0), Value(0.8), None, failed=True).failed
+    assert judged(change(absolute=0.0), Value(0.8), None).passed
 
 
 @pytest.mark.parametrize(
@@ -229,3 +232,16 @@ def test_without_thresholds_tfmas_no_stands() -> None:
         validation = validation_result_pb2.ValidationResult(validation_ok=is_ok)
         _, corrected = judge_thresholds(config, {(): {}}, validation, lambda one: one.name, {})
         assert corrected.validation_ok is is_ok
+
+
+def test_a_failure_of_a_threshold_that_is_not_known_stays() -> None:
+    config = json_format.ParseDict(
+        {"model_specs": [{"label_key": "late"}]}, config_pb2.EvalConfig()
+    )
+    validation = validation_result_pb2.ValidationResult()
+    per_slice = validation.metric_validations_per_slice.add()
+    per_slice.slice_key.CopyFrom(slicer_lib.serialize_slice_key(()))
+    per_slice.failures.add(message="TFMA's").metric_threshold.value_threshold.CopyFrom(FLOOR)
+    _, corrected = judge_thresholds(config, {(): {}}, validation, lambda one: one.name, {})
+    assert corrected.metric_validations_per_slice == validation.metric_validations_per_slice
+    assert not corrected.validation_ok

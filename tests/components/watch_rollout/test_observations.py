@@ -1,5 +1,6 @@
+import json
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import fsspec
 import numpy as np
@@ -196,6 +197,18 @@ def test_rows_from_the_rollouts_very_begin_on_count_and_those_of_other_versions_
     observed = _read(answers)
     assert list(observed.rows["request_id"]) == ["r1", "r2"]
     assert observed.left_out == {"of another version": 1, "before the rollout": 1}
+
+
+def test_times_of_any_offset_are_moments(answers):
+    rows = answers.rows(1, 3)
+    moment = BEGAN + timedelta(seconds=5)
+    for hours, row in zip((0, 2, -7), rows, strict=True):
+        row["occurred_at"] = moment.astimezone(timezone(timedelta(hours=hours))).isoformat()
+    answers.folder.mkdir()
+    (answers.folder / "1.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    observed = _read(answers)
+    assert set(observed.rows["time"]) == {moment.timestamp()}
+    assert observed.left_out == {}
 
 
 def test_a_row_that_is_there_twice_is_one_and_one_that_was_counted_is_not_new(answers):

@@ -56,6 +56,16 @@ def test_what_serves_already_is_looked_at_and_not_changed(reconcile, push, newes
     assert newest().at == at
 
 
+@pytest.mark.parametrize("state", [DeploymentState.FAILED, DeploymentState.ASKED])
+def test_what_serves_all_the_same_is_recorded_as_serving(reconcile, push, newest, store, state):
+    push()
+    reconcile()
+    done = newest()
+    Deployments(store, "memory").add(replace(done, state=state, served=None))
+    assert reconcile().changed
+    assert (newest().state, newest().served) == (DeploymentState.SERVING, done.served)
+
+
 def test_what_somebody_else_changed_in_the_service_is_changed_back(reconcile, push, memory):
     push()
     reconcile()
