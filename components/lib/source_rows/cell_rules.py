@@ -82,8 +82,11 @@ class CellRules:
             text: n cells.
 
         Returns:
-            n cells. One that is punctuated otherwise is one that no parser takes.
+            n cells. One that is punctuated otherwise is one that no parser takes. One of white space alone, as files of
+            fixed width and some databases write it, is null if the empty one means a missing cell.
         """
+        if "" in self.null_values and pc.any(blank := pc.utf8_is_space(text)).as_py():
+            text = pc.if_else(blank, pa.scalar(None, pa.string()), text)
         if (self.decimal, self.thousands) == (".", ""):
             return text
         decimal, thousands = re.escape(self.decimal), re.escape(self.thousands)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .cell_rules import Rules
 
 # Part of every span's version: raised when ingestion would write other rows from the same source.
-INGEST_VERSION = 4
+INGEST_VERSION = 5
 NEWEST_SPANS, HASH = "newest_spans", "hash"
 SPLITS = (NEWEST_SPANS, HASH)
 TEXT, LIST = "text", "list"

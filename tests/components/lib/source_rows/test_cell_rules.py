@@ -29,6 +29,14 @@ def test_any_character_may_stand_between_thousands(mark):
     assert rules.as_numbers(cells).to_pylist() == ["12345678.9", "?", "5"]
 
 
+def test_a_cell_of_white_space_is_missing_among_numbers_and_a_text_among_texts():
+    cells = pa.array([" ", "7", "", "\u00a0 ", None])
+    rules = CellRules()
+    assert rules.as_numbers(cells).to_pylist() == [None, "7", "", None, None]
+    assert rules.as_text(cells).to_pylist() == [" ", "7", None, "\u00a0 ", None]
+    assert CellRules(null_values=("-",)).as_numbers(cells) is cells
+
+
 def test_rules_of_a_column_go_before_those_of_all():
     rules = parse_rules(
         ("", "-"), ",", ".", {"a": {"decimal": "."}, "b": {"null_values": ("x",)}}, frozenset("abc")

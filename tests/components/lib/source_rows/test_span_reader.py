@@ -237,6 +237,12 @@ def test_a_column_that_is_text_though_it_looks_like_numbers_says_why(reader, tmp
     assert notes == {"a": [note]}
 
 
+def test_white_space_among_numbers_is_a_missing_cell(reader, tmp_path):
+    (tmp_path / "1.csv").write_text("a,b,c\n7, ,x\n ,2,y\n9,3, \n")
+    table, notes = kinds_and_notes(reader(tmp_path / "1.csv"))
+    assert (table, notes) == ({"a": [7, None, 9], "b": [None, 2, 3], "c": ["x", "y", " "]}, {})
+
+
 @pytest.mark.parametrize(
     "cells",
     [
