@@ -70,14 +70,16 @@ def evaluate_in_process(
         raise NotCoveredError("cross-slice metrics")
     slices = slice_rows(scores.slices, config.slicing_specs)
     parts = [_prepare_part(config, scores, key) for key in query_keys(config)]
+    # AutoGraph converts Keras's metrics at each call, most of the time of a small slice; eager code needs none of it.
+    evaluations = [tf.autograph.experimental.do_not_convert(part.evaluate) for part in parts]
     plotted = _largest(slices, MOST_PLOTTED)
     results = []
     with collection_paused():
         for done, (key, rows) in enumerate(slices.items()):
             progress("computing metrics by slice", done, len(slices))
             metrics: Metrics = {}
-            for part in parts:
-                metrics.update(part.evaluate(key, rows, key in plotted))
+            for evaluate in evaluations:
+                metrics.update(evaluate(key, rows, key in plotted))
             results.append((key, metrics))
     return results
 
