@@ -222,7 +222,14 @@ def test_a_text_or_number_column_that_is_gone_is_empty_to_the_champion(
     assert metrics["champion_auc"] == pytest.approx(auc_of(models["late"], empty), abs=0.01)
 
 
-@pytest.mark.parametrize("beam_args", [[], ["--runner=DirectRunner"]], ids=["here", "beam"])
+@pytest.mark.parametrize(
+    "beam_args",
+    [
+        pytest.param([], id="here"),
+        # evidence/test_comparison.py has such a champion on Beam, too.
+        pytest.param(["--runner=DirectRunner"], id="beam", marks=pytest.mark.slow),
+    ],
+)
 def test_rows_on_which_the_champion_predicts_nan_are_left_out_of_the_comparison(
     judge: Callable[..., Any], some_flights: pd.DataFrame, beam_args: list[str]
 ) -> None:
