@@ -16,7 +16,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
+from servers.go_programs import build_or_exit  # noqa: E402
 from servers.service_process import ServiceProcess  # noqa: E402
 from servers.storage import StorageServer  # noqa: E402
 from taken_cores import TakenCores, real_time  # noqa: E402
@@ -56,10 +56,10 @@ def main() -> int:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         sys.exit("this bench needs two cores: one is the proxy's")
-    with tempfile.TemporaryDirectory(prefix="retrainer-bench-") as name, ExitStack() as stack:
+    with ExitStack() as stack:
         os.sched_setaffinity(0, cores[1:])
         granted = stack.enter_context(real_time())
-        binary = build_load(Path(name))
+        binary = build_or_exit(HERE / "load")
         server = stack.enter_context(model_server(binary))
         storage = stack.enter_context(StorageServer())
         storage.keeps_requests = False
@@ -73,20 +73,6 @@ def main() -> int:
     for line in broken:
         print(f"broken promise: {line}", file=sys.stderr)
     return 1 if broken else 0
-
-
-def build_load(folder: Path) -> Path:
-    """Build the load generator.
-
-    Raises:
-        SystemExit: If Go is missing or refuses.
-    """
-    binary = folder / "load"
-    try:
-        subprocess.run(["go", "build", "-o", str(binary), "."], cwd=HERE / "load", check=True)
-    except (FileNotFoundError, subprocess.CalledProcessError) as error:
-        sys.exit(f"the load generator is in Go and could not be built: {error}")
-    return binary
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 import traffic
 from rich.console import Console
 from rich.table import Table
+from servers.go_programs import build_or_exit
 from servers.google_tokens import ACCOUNT, AUDIENCE, CertificateServer, SigningKey
 from servers.trigger_process import TriggerProcess, write_project
 
@@ -41,7 +42,7 @@ def main() -> int:
     options = ("--template", TEMPLATE) if arguments.template else ()
     with tempfile.TemporaryDirectory(prefix="retrainer-bench-") as name:
         folder = Path(name)
-        binary = traffic.build_load(folder)
+        binary = build_or_exit(traffic.HERE / "load")
         loaded = measure_load(binary, folder, arguments.rate, arguments.seconds, options)
         show("one service under load", loaded)
         killed = measure_killed(binary, folder, arguments.replica_rate, arguments.messages, options)

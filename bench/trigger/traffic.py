@@ -64,20 +64,6 @@ def make_traffic(count: int, files: int, share_twice: float) -> Traffic:
     return Traffic([body for _, body in sorted(places, key=lambda item: item[0])], causes)
 
 
-def build_load(folder: Path) -> Path:
-    """Build the load generator.
-
-    Raises:
-        SystemExit: If Go is missing, or the program does not compile.
-    """
-    binary = folder / "load"
-    try:
-        subprocess.run(["go", "build", "-o", str(binary), "."], cwd=HERE / "load", check=True)
-    except (FileNotFoundError, subprocess.CalledProcessError) as error:
-        sys.exit(f"the load generator is in Go and could not be built: {error}")
-    return binary
-
-
 def send(
     binary: Path, folder: Path, traffic: Traffic, rate: float, urls: list[str], token: str
 ) -> dict[str, Any]:
