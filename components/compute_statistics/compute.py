@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..lib.errors import RetrainerError
-from ..lib.examples import Examples, SpanPart, open_parquet
+from ..lib.examples import Examples, SpanPart
+from ..lib.parquet_reader import open_parquet
 from ..lib.progress import progress
 from ..lib.statistics.sketch_store import SketchStore
 from ..lib.statistics.sketches import parse_options

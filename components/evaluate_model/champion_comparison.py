@@ -19,8 +19,9 @@ from ..lib.evaluation.input_counts import InputCounts
 from ..lib.evaluation.input_rules import UNDEFINED
 from ..lib.evaluation.metric_requirements import Requirement
 from ..lib.evaluation.slices import OVERALL
-from ..lib.examples import BATCH_ROWS, EVAL, Examples, SpanPart, open_parquet
+from ..lib.examples import BATCH_ROWS, EVAL, Examples, SpanPart
 from ..lib.features import STRING, find_fitting, is_text
+from ..lib.parquet_reader import open_parquet
 from ..lib.saved_models.saved_model import Model
 from ..lib.uris import join
 from ..lib.verdicts import Champion

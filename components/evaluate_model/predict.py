@@ -9,7 +9,8 @@ import pyarrow as pa
 from ..lib.errors import RetrainerError
 from ..lib.evaluation.list_values import slice_column
 from ..lib.evaluation.scores import Scores
-from ..lib.examples import EVAL, Examples, SpanPart, open_parquet
+from ..lib.examples import EVAL, Examples, SpanPart
+from ..lib.parquet_reader import open_parquet
 from ..lib.progress import progress
 from ..lib.saved_models.saved_model import Model, PredictionShapeError
 from ..lib.uris import join

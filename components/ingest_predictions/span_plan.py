@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..lib.digests import digest_value
-from ..lib.examples import open_parquet
+from ..lib.parquet_reader import open_parquet
 from ..lib.predictions.prediction_sets import (
     INGEST_PREDICTIONS,
     RECORD_FILE,

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..lib.duplicate_keys import Duplicates
-from ..lib.examples import open_parquet
 from ..lib.features import is_text
+from ..lib.parquet_reader import open_parquet
 from ..lib.parquet_writer import Encoding, PartFiles, RowFile
 from ..lib.predictions.prediction_sets import INGEST_PREDICTIONS, RECORD_FILE
 from ..lib.predictions.prediction_table import ERROR, FORMAT, input_column, read_columns

@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ..lib.errors import RetrainerError
-from ..lib.examples import open_parquet
 from ..lib.moments import with_offset
+from ..lib.parquet_reader import open_parquet
 from ..lib.source_files import SourceFile
 from ..lib.source_rows.column_changes import parse_columns
 from ..lib.source_rows.column_types import ColumnType

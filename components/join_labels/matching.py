@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..lib.errors import RetrainerError
-from ..lib.examples import open_parquet
+from ..lib.parquet_reader import open_parquet
 from ..lib.predictions.prediction_sets import PredictionSet
 from ..lib.predictions.prediction_table import COLUMNS, OK, read_columns, read_predictions
 from ..lib.uris import join

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from ..lib.digests import digest_value
 from ..lib.errors import RetrainerError
-from ..lib.examples import open_parquet
 from ..lib.folders import publish_folder, remove_folder, remove_leftovers, scratch_folder
+from ..lib.parquet_reader import open_parquet
 from ..lib.parquet_writer import PartFiles
 from ..lib.predictions.joined_sets import RECORD_FILE, Coverage, JoinedSet, find_joined, list_joined
 from ..lib.predictions.joined_table import add_labels, joined_schema

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from ..lib.examples import open_parquet
 from ..lib.monitoring.reference import Reference, find_or_make_reference
+from ..lib.parquet_reader import open_parquet
 from ..lib.predictions.joined_sets import JoinedSet
 from ..lib.predictions.prediction_sets import PredictionSet
 from ..lib.predictions.prediction_table import OK, TableColumns, read_columns, read_predictions

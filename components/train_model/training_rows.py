@@ -10,8 +10,9 @@ import pyarrow as pa
 import tensorflow as tf
 
 from ..lib.errors import RetrainerError
-from ..lib.examples import TRAIN, Examples, open_parquet
+from ..lib.examples import TRAIN, Examples
 from ..lib.features import FLOAT, INT, STRING, to_arrays
+from ..lib.parquet_reader import open_parquet
 from ..lib.uris import join
 from .held_out import HeldOut
 from .row_weights import RowWeights

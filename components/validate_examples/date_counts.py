@@ -10,7 +10,8 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..lib.examples import SpanPart, open_parquet
+from ..lib.examples import SpanPart
+from ..lib.parquet_reader import open_parquet
 from ..lib.uris import join, read_text, write_atomic
 
 FORMAT = 1

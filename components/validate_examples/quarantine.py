@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from ..lib.examples import Examples, open_parquet
+from ..lib.examples import Examples
+from ..lib.parquet_reader import open_parquet
 from ..lib.statistics.statistics_artifact import StatisticsIndex
 from ..lib.store import DUPLICATE_FILE, UNLABELLED_FILE, UNREADABLE_FILE, UNWEIGHTED_FILE
 from ..lib.uris import exists, filesystem, join

@@ -165,7 +165,7 @@ def _write_table(made: "PredictionSet", path: str) -> None:
     import pyarrow.csv as pc
     import pyarrow.parquet as pq
 
-    from ...components.lib.examples import open_parquet
+    from ...components.lib.parquet_reader import open_parquet
     from ...components.lib.predictions.prediction_table import read_predictions
     from ...components.lib.uris import join
 

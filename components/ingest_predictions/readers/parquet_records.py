@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ...lib.examples import DamagedParquetError, open_parquet
+from ...lib.parquet_reader import DamagedParquetError, open_parquet
 from ..opened_log import CutOffError, OpenedLog
 
 _ROWS = 8_192

@@ -94,7 +94,7 @@ def _count(file: SourceFile, label: str) -> int:
     name = file.uri.lower()
     if name.endswith(_PARQUET):
         # Arrow takes a second to import, which other files can do without.
-        from ..examples import open_parquet
+        from ..parquet_reader import open_parquet
 
         with open_parquet(file.uri) as parquet:
             return _labelled(parquet.metadata, label)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from ..errors import RetrainerError
-from ..examples import read_files
+from ..parquet_reader import read_files
 from .joined_sets import JoinedSet
 
 LABEL, LABELLED_AT, WEIGHT = "joined_label", "joined_labelled_at", "joined_weight"

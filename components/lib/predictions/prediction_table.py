@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import RetrainerError
-from ..examples import read_files
+from ..parquet_reader import read_files
 from ..record_format import check_format
 from .prediction_sets import PredictionSet
 

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import RetrainerError
-from ..examples import EVAL, Examples, SpanPart, open_parquet, present_columns
+from ..examples import EVAL, Examples, SpanPart
+from ..parquet_reader import open_parquet, present_columns
 from ..uris import join
 
 

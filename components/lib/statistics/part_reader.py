@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..examples import SpanPart, open_parquet
+from ..examples import SpanPart
+from ..parquet_reader import open_parquet
 from ..uris import join
 
 # Rows of a batch shrink as columns or cells grow, so that a batch stays within a few dozen megabytes.

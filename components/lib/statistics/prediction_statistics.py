@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 import tensorflow_data_validation as tfdv
 
 from ..digests import digest_value
-from ..examples import SpanPart, open_parquet
+from ..examples import SpanPart
+from ..parquet_reader import open_parquet
 from ..predictions.prediction_sets import PredictionSet
 from ..predictions.prediction_table import OK, TableColumns, read_columns
 from ..threads import cores, ordered_map

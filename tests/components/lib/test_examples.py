@@ -1,15 +1,8 @@
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.examples import (
-    DamagedParquetError,
-    Examples,
-    concat_tables,
-    open_parquet,
-    to_list_batch,
-)
+from retrainer.components.lib.examples import Examples, concat_tables, to_list_batch
 
 
 def test_tables_that_differ_in_columns_are_joined_with_nulls():
@@ -68,23 +61,3 @@ def test_a_manifest_of_another_format_is_refused(tmp_path):
     (tmp_path / "manifest.json").write_text('{"format": 99}')
     with pytest.raises(RetrainerError, match="format 99"):
         Examples.read(tmp_path)
-
-
-def _half(content: bytes) -> bytes:
-    return content[: len(content) // 2]
-
-
-def _flipped(content: bytes) -> bytes:
-    return content[:30] + b"\xff" * 30 + content[60:]
-
-
-@pytest.mark.parametrize("damage", [_half, _flipped, lambda content: b""])
-def test_a_damaged_file_is_named_with_the_fix(tmp_path, damage):
-    file = tmp_path / "all.parquet"
-    pq.write_table(pa.table({"a": list(range(1000))}), file)
-    file.write_bytes(damage(file.read_bytes()))
-    with (
-        pytest.raises(DamagedParquetError, match=r"all\.parquet' is damaged: .* run again"),
-        open_parquet(str(file)) as parquet,
-    ):
-        parquet.read()

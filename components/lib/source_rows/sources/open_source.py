@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from ...bigquery.bigquery_tables import is_bigquery
 from ...errors import RetrainerError
-from ...examples import DamagedParquetError
+from ...parquet_reader import DamagedParquetError
 from ...source_files import SourceFile
 from ..download import access_error
 from .base import Block, NoRowsError, Source, SourceOptions

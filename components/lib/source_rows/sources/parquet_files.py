@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...errors import RetrainerError
-from ...examples import DamagedParquetError, open_parquet
+from ...parquet_reader import DamagedParquetError, open_parquet
 from ...source_files import SourceFile
 from .base import BLOCK_BYTES, BLOCK_ROWS, Block, NoRowsError, SourceOptions
 from .column_names import check_names
