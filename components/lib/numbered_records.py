@@ -7,7 +7,8 @@ the triggers' claims are such sequences.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +83,24 @@ class NumberedRecords:
         if not isinstance(content, Mapping):
             raise RetrainerError(f"'{uri}' is no record that retrainer wrote. {RESTORE}")
         return NumberedRecord(number, content)
+
+    @contextmanager
+    def reading(self, record: NumberedRecord) -> Iterator[None]:
+        """Name a record in the errors of code that takes it apart.
+
+        Args:
+            record: The record.
+
+        Raises:
+            RetrainerError: If the code meets a key that is missing, or a value of another type.
+        """
+        try:
+            yield
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            fault = f"it has no {error}" if isinstance(error, KeyError) else error
+            raise RetrainerError(
+                f"'{self.file_uri(record.number)}' is no record that retrainer wrote: {fault}. {RESTORE}"
+            ) from error
 
     def append(
         self, content: Mapping[str, Any], after: NumberedRecord | None

@@ -211,6 +211,8 @@ class Incident:
             RetrainerError: If it is no incident.
         """
         try:
+            if not content["changes"]:
+                raise ValueError("it has no changes")
             return cls(
                 str(content["id"]),
                 Group(content["group"]),

@@ -8,6 +8,7 @@ two processes that look at the same spans one writes the look, and the other tak
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -82,23 +83,25 @@ class LookRecord:
         """Read a record.
 
         Raises:
-            RetrainerError: If its format is another.
+            RetrainerError: If its format is another, or it is damaged.
         """
         content = record.content
         check_format(content, FORMAT, f"record {record.number} in '{uri}'")
-        return cls(
-            content["key"],
-            content["window"],
-            content["champion"],
-            content["at"],
-            tuple(Signal.of(one) for one in content["signals"]),
-            content.get("spans") or {},
-            tuple(content.get("errors") or ()),
-            content.get("by") or "",
-            content.get("about") or {},
-            content.get("before") or {},
-            record.number,
-        )
+        with NumberedRecords(uri).reading(record):
+            datetime.fromisoformat(content["at"])
+            return cls(
+                content["key"],
+                content["window"],
+                content["champion"],
+                content["at"],
+                tuple(Signal.of(one) for one in content["signals"]),
+                content.get("spans") or {},
+                tuple(content.get("errors") or ()),
+                content.get("by") or "",
+                content.get("about") or {},
+                content.get("before") or {},
+                record.number,
+            )
 
 
 @dataclass(frozen=True)
@@ -254,19 +257,23 @@ class Looks:
     def _state_of(self, record: NumberedRecord) -> StateRecord:
         content = record.content
         check_format(content, FORMAT, f"record {record.number} in '{self._states.uri}'")
-        changes = (
-            Change(**{**change, "before": State(change["before"]), "after": State(change["after"])})
-            for change in content["changes"]
-        )
-        return StateRecord(
-            record.number,
-            content["look"],
-            {name: SignalState.of(one) for name, one in content["states"].items()},
-            tuple(changes),
-            content["window"],
-            content["champion"],
-            content["at"],
-        )
+        with self._states.reading(record):
+            datetime.fromisoformat(content["at"])
+            changes = (
+                Change(
+                    **{**change, "before": State(change["before"]), "after": State(change["after"])}
+                )
+                for change in content["changes"]
+            )
+            return StateRecord(
+                record.number,
+                content["look"],
+                {name: SignalState.of(one) for name, one in content["states"].items()},
+                tuple(changes),
+                content["window"],
+                content["champion"],
+                content["at"],
+            )
 
     @property
     def _looks(self) -> NumberedRecords:

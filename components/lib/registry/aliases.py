@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import RetrainerError
-from ..numbered_records import RESTORE, NumberedRecord, NumberedRecords
+from ..numbered_records import NumberedRecord, NumberedRecords
 from ..record_fields import known_fields
 from ..runs.run_failures import check_moment
 
@@ -107,14 +107,14 @@ class AliasMove:
         """Read a record; one from before actions were noted has the action that its keys say.
 
         Raises:
-            TypeError: If it is damaged.
-            ValueError: If it is damaged.
+            KeyError: If it says no version.
+            TypeError: If what is held is damaged.
+            ValueError: If a value is of another type.
         """
         content = known_fields(cls, record.content)
-        if "version" not in content:
-            raise ValueError("it has no 'version'")
+        version = content["version"]
         check_moment(content.get("at"))
-        action = content.get("action") or (RETIRE if content["version"] is None else PUSH)
+        action = content.get("action") or (RETIRE if version is None else PUSH)
         if action not in _ACTIONS:
             raise ValueError(f"its 'action' is {action!r}")
         held = tuple(Hold(**known_fields(Hold, hold)) for hold in content.get("held") or ())
@@ -149,13 +149,8 @@ class Alias:
             return [self._read(one) for one in pool.map(self.records.get, numbers)]
 
     def _read(self, record: NumberedRecord) -> AliasMove:
-        try:
+        with self.records.reading(record):
             return AliasMove.of(record)
-        except (TypeError, ValueError) as error:
-            uri = self.records.file_uri(record.number)
-            raise RetrainerError(
-                f"'{uri}' is no record that retrainer wrote: {error}. {RESTORE}"
-            ) from error
 
     def append(
         self,

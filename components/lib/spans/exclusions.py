@@ -106,7 +106,9 @@ def _exclusions(records: NumberedRecords, newest: NumberedRecord | None) -> dict
     if newest is None:
         return {}
     check_format(newest.content, FORMAT, f"record {newest.number} in '{records.uri}'")
-    return {exclusion["span"]: Exclusion(**exclusion) for exclusion in newest.content["excluded"]}
+    with records.reading(newest):
+        found = [Exclusion(**one) for one in newest.content["excluded"]]
+    return {exclusion.span: exclusion for exclusion in found}
 
 
 def _rewrite(

@@ -61,6 +61,7 @@ def test_a_detection_joins_once():
         {"changes": [{"state": "open", "at": "yesterday", "reason": ""}]},
         {"detections": [{"name": "drift/x"}]},
         {"group": "weather"},
+        {"changes": []},
         {"champion": None},
     ],
 )

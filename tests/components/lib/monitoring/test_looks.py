@@ -10,6 +10,7 @@ from retrainer.components.lib.monitoring import looks as module
 from retrainer.components.lib.monitoring.looks import LookRecord, Looks
 from retrainer.components.lib.monitoring.signals import Kind, Outcome, Signal
 from retrainer.components.lib.numbered_records import NumberedRecords
+from retrainer.components.lib.uris import read_json, write_json
 
 
 def look(window: str, outcome: Outcome = Outcome.OK, **more) -> LookRecord:
@@ -106,6 +107,19 @@ def test_a_record_of_another_format_is_an_error(looks, monkeypatch):
     monkeypatch.setattr(module, "FORMAT", 1)
     with pytest.raises(RetrainerError, match="format 2"):
         looks.newest(1)
+
+
+@pytest.mark.parametrize("damage", [{"at": 7}, {"signals": None}, {"states": []}, {"changes": 7}])
+def test_a_damaged_record_is_named(looks, tmp_path, damage):
+    looks.add(look("a"))
+    looks.fold({})
+    folder = "looks" if damage.keys() & {"signals", "at"} else "state"
+    file = str(tmp_path / "store" / "monitoring" / folder / "000001.json")
+    write_json(file, {**read_json(file), **damage})
+    with pytest.raises(
+        RetrainerError, match=rf"{folder}/000001\.json' is no record that retrainer"
+    ):
+        looks.newest(1) if folder == "looks" else looks.states()
 
 
 def test_a_look_keeps_its_key_apart_from_others_of_its_span(looks):
