@@ -165,6 +165,8 @@ def _logic(node: ast.AST) -> Iterator[ast.AST]:
         if isinstance(node, ast.Call):
             if name == "keywords" and _name(node.func) == "zip":
                 continue
+            if name == "args" and _name(node.func) == "ThreadPoolExecutor":
+                continue
             if name == "args" and _name(node.func) == "reshape":
                 value = [one for one in value if not isinstance(one, ast.UnaryOp)]
         for child in value if isinstance(value, list) else [value]:

@@ -6,6 +6,7 @@ from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry.aliases import AliasMovedError, HeldError
 from retrainer.components.lib.registry.model_versions import training_digest
 from retrainer.components.lib.registry.promotions import (
+    describe_change,
     promote,
     retire,
     roll_back,
@@ -179,3 +180,21 @@ def test_the_history_says_who_moved_the_alias_why_and_how(registry):
     ]
     assert (moves[-1].by, moves[-1].why, moves[-1].run) == ("ann", "too many refunds", "")
     assert (moves[-2].run, moves[-2].by) == ("run-4", "")
+
+
+def test_a_change_in_one_sentence(registry):
+    back = describe_change(roll_back(registry, BY))
+    assert back == (
+        "version 3 is in service now, in place of version 4; version 4 is held: no run puts it into service again."
+    )
+    again = describe_change(promote(registry, 4, BY))
+    assert again.startswith(
+        "version 4 is in service now, in place of version 3; its hold is lifted"
+    )
+    assert again.endswith("(too many refunds)).")
+    assert describe_change(retire(registry, BY)) == (
+        "no version is in service now, in place of version 4."
+    )
+    assert describe_change(promote(registry, 1, BY)) == (
+        "version 1 is in service now; none was before."
+    )

@@ -260,3 +260,12 @@ def test_two_parameters_of_a_request_are_both_taken_and_true_is_text():
     asked = read_request(message(), {"parameters": {"span": "7", "allow_older": True}})
     assert asked.parameters == {"span": "7", "allow_older": "true"}
     assert read_request(message(), {"parameters": {"a": False}}).parameters == {"a": "false"}
+
+
+def test_of_a_replayed_message_the_first_id_or_the_first_time_may_be_missing():
+    later = NOON + timedelta(days=1)
+    of_id = restore(message(b"", later, message_id="9", **{"retrainer-message-id": "7"}))
+    assert (of_id.message_id, of_id.published, of_id.attributes) == ("7", later, {})
+    first = {"retrainer-published": NOON.isoformat()}
+    of_time = restore(message(b"", later, message_id="9", **first))
+    assert (of_time.message_id, of_time.published, of_time.queued) == ("9", NOON, later)

@@ -194,3 +194,31 @@ def test_a_scheduler_that_names_no_trigger_is_answered_which_header_is_missing()
     with pytest.raises(EnvelopeError, match="--headers=retrainer-trigger=<name>") as error:
         read(*scheduled())
     assert error.value.kind == "scheduler"
+
+
+def test_a_request_of_cloud_scheduler_is_known_by_either_of_its_headers():
+    for own in ({"X-CloudScheduler": "true"}, {"X-CloudScheduler-JobName": "nightly-job"}):
+        before = datetime.now(UTC).replace(second=0, microsecond=0)
+        received = read({**own, "retrainer-trigger": "nightly"})
+        assert received.form == Form.SCHEDULER
+        # Without its slot it is of this minute, whichever attempt it is.
+        slot = received.message.published
+        assert before <= slot <= datetime.now(UTC)
+        assert (slot.second, slot.microsecond) == (0, 0)
+        job = own.get("X-CloudScheduler-JobName", "scheduler")
+        assert received.message.message_id == f"{job}@{slot.isoformat()}"
+        assert received.message.delivery_attempt == 0
+
+
+def test_of_a_cloud_event_what_is_no_text_is_no_attribute():
+    headers, body = eventarc("day=7/_SUCCESS")
+    kind, text = structured(headers, body)
+    event = {**json.loads(text), "type": "of.mine", "number": 7, "word": "a"}
+    attributes = read(kind, json.dumps(event).encode()).message.attributes
+    assert attributes["ce-word"] == "a"
+    assert "ce-number" not in attributes
+    written_once = json.loads(body)
+    del written_once["generation"]
+    attributes = read(headers, json.dumps(written_once).encode()).message.attributes
+    assert "objectGeneration" not in attributes
+    assert attributes["objectId"] == "day=7/_SUCCESS"
