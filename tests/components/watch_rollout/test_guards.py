@@ -214,7 +214,7 @@ def test_a_guard_without_evidence_is_violated_only_where_none_is_asked_for():
 @pytest.mark.parametrize(("baseline", "canary"), [("text", 1.0), (1.0, "text"), (1.0, 3.0)])
 def test_a_loss_is_described_in_its_own_unit_where_both_versions_have_one(baseline, canary):
     rows = _of_each(10, 10, y=0.0)
-    rows["prediction"] = np.where(rows["arm"] == 1, canary, baseline)
+    rows["prediction"] = [str((baseline, canary)[arm]) for arm in rows["arm"]]
     settings = {**METRIC, "loss": "absolute", "max_loss": 4.0}
     said = describe("metric", look("metric", GuardState(settings), rows, [0.0]))
     assert said == (
