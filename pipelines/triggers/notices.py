@@ -89,7 +89,7 @@ class Notices:
     def _send(self, message: Message, outcome: Outcome) -> None:
         for notice in self._notices(message, outcome):
             channels = [one for one in self._channels if notice.outcome in one.on]
-            if channels and self._is_new(notice.id):
+            if self._is_new(notice.id):
                 for sent in send_all(
                     channels, notice, self._claims_uri, SEND_SECONDS, only_claimed=True
                 ):

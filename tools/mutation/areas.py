@@ -39,7 +39,7 @@ AREAS = {
             "tests/components/evaluate_model/test_evaluate.py",
             "tests/components/evaluate_model/test_champion_comparison.py",
             "tests/components/evaluate_model/evidence",
-            "tests/components/evaluate_model/test_report.py",
+            "tests/components/evaluate_model/report",
             "tests/components/evaluate_model/test_bad_input.py",
             "tests/components/push_model",
             "tests/components/evaluate_model/array_metrics",

@@ -58,7 +58,7 @@ _PACE = re.compile(
 # Of constants alone: threads, memory, draws, and what people are shown.
 _SIZES = re.compile(
     r"(^|_)(READERS|THREADS|UPLOADS|COPIES|PAGE_SIZE|SEED|SORTED|RECORDS|AHEAD_\w+|(FILES|BYTES)_AHEAD|(FIRST|HEAD)_(CELLS|ROWS)"
-    r"|SHOWN|NAMED|DRAWN|PLOTTED|EXAMPLES|REASONS(_IN_\w+)?|LETTERS|(TEXT|CELL)_KEPT|CHARACTERS(_SHOWN)?|NAMED_\w+)$"
+    r"|SHOWN|NAMED|DRAWN|PLOTTED|EXAMPLES|REASONS(_IN_\w+)?|LETTERS|CHECKS|(TEXT|CELL)_KEPT|CHARACTERS(_SHOWN)?|NAMED_\w+)$"
 )
 _FLAGS = ("daemon", "durable", "copy", "use_threads", "reshuffle", "ensure_ascii")
 

@@ -3,6 +3,7 @@ import pytest
 from retrainer.components.lib import numbered_records
 from retrainer.components.lib.errors import RetrainerError
 from retrainer.components.lib.registry import model_versions
+from retrainer.components.lib.registry import registry as registry_module
 from retrainer.components.lib.registry.model_files import remove_model
 from retrainer.components.lib.registry.registry import AliasMovedError, Registry
 from retrainer.components.lib.uris import read_json, remove, write_atomic, write_json
@@ -240,3 +241,16 @@ def test_a_damaged_alias_is_named_and_no_retired_champion(registry, model, recor
         registry.resolve("champion")
     assert uri in str(error.value)
     assert "Restore it from a copy" in str(error.value)
+
+
+def test_versions_are_in_order_whatever_order_a_file_system_lists_them_in(
+    registry, model, monkeypatch
+):
+    for digest in ("d1", "d2", "d3"):
+        registry.add(str(model), digest, {})
+    listed = registry_module.list_names
+    monkeypatch.setattr(
+        registry_module, "list_names", lambda uri: sorted(listed(uri), reverse=True)
+    )
+    assert registry.numbers() == [1, 2, 3]
+    assert [one.version for one in registry.versions()] == [1, 2, 3]
