@@ -108,3 +108,8 @@ def test_a_column_that_the_newest_span_lacks_is_not_compared(analysis):
     made = analysis("AAA", gone="x")
     assert list(made.drift.distances) == ["n"]
     assert [list(distances) for distances in made.history] == [["n"], ["n"]]
+
+
+def test_a_single_span_of_training_makes_no_step(analysis):
+    made = analysis("ABB", evaluation=2)
+    assert (made.has_skew, list(made.skew.history), len(made.history)) == (True, [], 2)
