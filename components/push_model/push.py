@@ -109,9 +109,9 @@ def push(
                 refusals["not_serving"] = f"serving check: {skew}"
         move = registry.alias(alias).newest()
         current = None if move is None or move.version is None else registry.get(move.version)
-        is_champion = current is not None and current.digest == digest
+        same = current if current is not None and current.digest == digest else None
         older, age = older_than_champion(newest, current, pattern)
-        if not is_champion:
+        if not same:
             if move and (words := _hold_words(move, noted, digest)):
                 refusals["held"] = words
             if older and not allowed:
@@ -119,12 +119,12 @@ def push(
                     f"{age}; to replace it all the same, run with --allow-older (elsewhere: the parameter "
                     "allow_older=true)"
                 )
-        if refusals or is_champion:
+        if refusals or same:
             same_model(digest_folder(folder))
         if refusals:
             return _refuse(refusals, current, record, output)
-        if current and is_champion:
-            return _unchanged(current.version, "", record, output)
+        if same:
+            return _unchanged(same.version, "", record, output)
         if current and is_equal_model(folder, noted, EvaluationSummary.read(blessing), current):
             same_model(digest_folder(folder))
             return _unchanged(current.version, ", trained again with equal weights", record, output)
