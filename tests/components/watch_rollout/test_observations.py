@@ -168,8 +168,12 @@ def test_labels_count_when_they_come_and_once(answers, tmp_path):
         ]
         labels.write(name, keyed)
 
+    labels.folder.mkdir()
+    (labels.folder / "half.parquet").write_text("half a file")
     waits = look(rollout)
     assert "metric has compared 0 of 50 rows" in waits.waiting[0]
+    assert "labels/half.parquet' can't be read yet" in waits.waiting[1]
+    (labels.folder / "half.parquet").unlink()
     label("1.parquet", rows)
     waits = look(waits.rollout)
     assert "metric has compared 40 of 50 rows" in waits.waiting[0]

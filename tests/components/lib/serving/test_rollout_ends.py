@@ -27,7 +27,9 @@ def state_after(store):
         records = RolloutRecords(store)
         records.write(rollout, records.newest())
         complete_rollout(store, results, "me")
-        return records.newest().rollout.state
+        newest = records.newest().rollout
+        assert newest.percent == (5 if newest.in_stage else 100)
+        return newest.state
 
     return state_after
 
