@@ -31,7 +31,7 @@ def _unlike_markers(loaded: LoadedConfig) -> Iterator[Problem]:
     """Name triggers that start a run at another object than the one that lets the run see the span."""
     data = loaded.config.data
     for name, trigger in loaded.config.triggers.items():
-        if trigger.kind != STORAGE or not data.marker:
+        if trigger.kind != STORAGE:
             continue
         without = TriggerConfig(kind=trigger.kind, pattern=trigger.pattern)
         usual, own = find_marker(without, data), find_marker(trigger, data)

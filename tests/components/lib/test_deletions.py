@@ -11,6 +11,7 @@ import pytest
 from retrainer.components.lib import deletions
 from retrainer.components.lib.deletions import delete_version
 from retrainer.components.lib.errors import RetrainerError
+from retrainer.components.lib.registry.approvals import ask, refuse
 from retrainer.components.lib.registry.promotions import promote, roll_back
 from retrainer.components.lib.registry.registry import CHAMPION, Registry
 from retrainer.components.lib.serving.deployments import (
@@ -23,6 +24,7 @@ from retrainer.components.lib.serving.rollout_records import RolloutRecords
 from retrainer.components.lib.serving.rollout_state import Change, Rollout, RolloutState
 from retrainer.components.lib.store import Store
 from retrainer.components.lib.uris import exists, filesystem, write_atomic
+from retrainer.components.lib.version_uses import version_uses
 
 BY = {"by": "ann", "why": "size"}
 
@@ -212,3 +214,17 @@ def test_a_killed_deletion_shows_all_or_nothing_and_is_finished_by_the_next(tmp_
             (tmp_path / f"store-{calls}/models/versions/000001/deleted.json").read_text()
         )
         assert noted["by"] == "ann"
+
+
+def test_a_version_that_waits_for_a_decision_stays_and_one_that_was_refused_can_go(store, tmp_path):
+    registry = Registry(f"{store}/models")
+    version = registry.add(str(tmp_path / "model"), "d5", {}).version
+    ask(registry, version, 4, "run-5")
+    (use,) = version_uses(store, version)
+    assert use.what == "it waits for approval"
+    with pytest.raises(RetrainerError, match=r"can't be deleted: it waits .* First decide with"):
+        delete_version(store, version, BY)
+    refuse(registry, version, BY)
+    assert version_uses(store, version) == []
+    delete_version(store, version, BY)
+    assert registry.find(version) is None
