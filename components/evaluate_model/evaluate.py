@@ -162,7 +162,10 @@ def _load(model_path: str, champion: Champion, if_broken: Otherwise) -> _Loaded:
         models[BASELINE] = load_model(champion.uri, champion.name)
     except RetrainerError as error:
         if if_broken == Otherwise.FAIL:
-            raise
+            raise RetrainerError(
+                f"{str(error).rstrip('.')}. Restore it from a copy, go back to the version before ('retrainer models "
+                "rollback'), or say with gate.champion.broken what decides without it."
+            ) from error
         return _Loaded(models, uris, str(error))
     uris[BASELINE] = champion.uri
     return _Loaded(models, uris, "")
