@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import median
 from typing import TYPE_CHECKING
 
-from ...lib.words import percent
-from ..finding_kinds import ERROR, EXCLUDE, FEW_ROWS, MANY_ROWS, FindingKind
+from ...lib.words import of_spans, percent
+from ..finding_kinds import ERROR, EXCLUDE, FEW_ROWS, MANY_ROWS, WARNING, FindingKind
 from ..findings import Finding
 from ..limits import Settings
 from .check import Check
@@ -22,6 +23,14 @@ NO_ROWS = FindingKind(
     "a span without rows",
     blocks_freezing=True,
 )
+MANY_DUPLICATES = FindingKind(
+    "many_duplicates",
+    "many duplicates",
+    WARNING,
+    "name in `data.key` all columns that together name a row, or check whether the source rounds or repeats ids",
+    "of spans of the window, more than a fifth of the rows were quarantined, since a later row has the same key",
+)
+_DUPLICATES_ALLOWED = 0.2
 
 
 def check(analysis: Analysis, settings: Settings) -> list[Finding]:
@@ -33,6 +42,7 @@ def check(analysis: Analysis, settings: Settings) -> list[Finding]:
         for span, count in rows.items()
         if count == 0
     ]
+    findings += find_many_duplicates(window.index.counts)
     earlier = [rows[span] for span in window.index.earlier if rows[span]]
     newest = rows[window.index.newest]
     if not earlier or not newest:
@@ -51,4 +61,23 @@ def check(analysis: Analysis, settings: Settings) -> list[Finding]:
     return findings
 
 
-CHECK = Check(check, (NO_ROWS, FEW_ROWS, MANY_ROWS))
+def find_many_duplicates(counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
+    """Report spans of which a large share of the rows was quarantined for the key of a later row.
+
+    Args:
+        counts: Rows read and quarantined, by span.
+    """
+    spans = [
+        span
+        for span, one in counts.items()
+        if one.get("duplicate", 0) > _DUPLICATES_ALLOWED * one.get("read", 0)
+    ]
+    if not spans:
+        return []
+    read, duplicate = (sum(counts[span][name] for span in spans) for name in ("read", "duplicate"))
+    seen = f"{duplicate:,} of {read:,} rows have the key of a later row and are left out"
+    expected = f"at most {percent(_DUPLICATES_ALLOWED)} of them"
+    return [Finding(MANY_DUPLICATES, "", of_spans(spans), seen, expected)]
+
+
+CHECK = Check(check, (NO_ROWS, FEW_ROWS, MANY_ROWS, MANY_DUPLICATES))

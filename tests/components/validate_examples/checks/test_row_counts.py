@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from retrainer.components.validate_examples.checks.row_counts import check
+from retrainer.components.validate_examples.checks.row_counts import check, find_many_duplicates
 from retrainer.components.validate_examples.settings import parse_settings
 
 SETTINGS = parse_settings(min_rows_fraction=0.2, max_rows_factor=3.0)
@@ -46,3 +46,16 @@ def test_spans_without_rows_are_named_and_do_not_count_as_usual(found):
 
 def test_a_first_span_has_nothing_to_be_compared_with(found):
     assert found(1) == []
+
+
+def test_a_key_that_many_rows_share_is_reported_for_its_spans_together():
+    counts = {
+        "1": {"read": 100, "duplicate": 20},
+        "2": {"read": 100, "duplicate": 21},
+        "3": {"read": 50, "duplicate": 49},
+        "4": {},
+    }
+    (one,) = find_many_duplicates(counts)
+    assert (one.kind.name, one.where) == ("many_duplicates", "spans 2, 3")
+    assert one.seen == "70 of 150 rows have the key of a later row and are left out"
+    assert find_many_duplicates({"1": counts["1"]}) == []
