@@ -68,7 +68,7 @@ def merge_window(
         if before and of_split == earlier:
             folders[split_folder(split)] = before[index.newest].statistics
         else:
-            as_float = merger.mixed(of_split, split_folder(split))
+            as_float = merger.mixed(of_split)
             folders[split_folder(split)] = merger.merge(of_split, as_float)
     return folders, {span: one.spans for span, one in before.items()}
 
@@ -76,7 +76,7 @@ def merge_window(
 def _whole(
     span: str, parts: tuple[SpanPart, ...], merger: PartMerger, kept: MergeCache
 ) -> Statistics:
-    as_float = merger.mixed(parts, span_folder(span))
+    as_float = merger.mixed(parts)
     if len(parts) < 2:
         return merger.merge(parts, as_float)
     sketches = {span: kept.digests(parts)}
@@ -95,7 +95,7 @@ def _before(
 ) -> dict[str, MergedStatistics]:
     *earlier, newest = by_span
     parts = [part for span in earlier for part in by_span[span]]
-    as_float = merger.mixed(parts, before_folder(newest))
+    as_float = merger.mixed(parts)
     sketches = {span: kept.digests(by_span[span]) for span in earlier}
     found: dict[str, MergedStatistics] = {}
     missing: dict[int, str] = {}
@@ -203,12 +203,11 @@ class PartMerger:
         names = dict.fromkeys(name for part in parts for name in self._store.columns(part))
         return column_blocks(tuple(names), self._settings)
 
-    def mixed(self, parts: Sequence[SpanPart], where: str) -> tuple[str, ...]:
+    def mixed(self, parts: Sequence[SpanPart]) -> tuple[str, ...]:
         """Find the columns that are integers in one part and floating point in another.
 
         Args:
             parts: The parts.
-            where: What they are part of, for the error.
 
         Returns:
             Names of the columns, which count as floating point in all of the parts.
@@ -216,15 +215,14 @@ class PartMerger:
         Raises:
             RetrainerError: If a column is text in one part and a number in another.
         """
-        return mixed_types({part: _types(self._store.statistics(part)) for part in parts}, where)
+        return mixed_types({part: _types(self._store.statistics(part)) for part in parts})
 
 
-def mixed_types(types: Mapping[SpanPart, Mapping[str, int]], where: str) -> tuple[str, ...]:
+def mixed_types(types: Mapping[SpanPart, Mapping[str, int]]) -> tuple[str, ...]:
     """Find the columns that are integers in one part and floating point in another.
 
     Args:
         types: Type of each column, by part.
-        where: What they are part of, for the error.
 
     Returns:
         Names of the columns, which count as floating point in all of the parts.
@@ -241,8 +239,8 @@ def mixed_types(types: Mapping[SpanPart, Mapping[str, int]], where: str) -> tupl
         if Feature.STRING in kinds and numbers is not None:
             raise RetrainerError(
                 f"column '{name}' is text in span {kinds[Feature.STRING]} and a number in span "
-                f"{numbers}, so {where} has no statistics of it. Fix the source, or set "
-                f"the column's type (data.types: {{{name}: text}})."
+                f"{numbers}, so that the spans can't be compared. Fix the source, or set the column's type "
+                f"(data.types: {{{name}: text}})."
             )
     return tuple(sorted(name for name, kinds in seen.items() if len(kinds) > 1))
 

@@ -420,7 +420,10 @@ def test_only_spans_with_whole_numbers_are_sketched_again_beside_one_with_fracti
 def test_text_in_one_span_and_numbers_in_another(run):
     number = pd.DataFrame({"x": [1, 2, 3], "late": [0, 1, 0]})
     spans = {"1": number, "2": number.assign(x=["a", "b", "c"]), "3": number}
-    with pytest.raises(RetrainerError, match="'x' is text in span 2 and a number in span 1"):
+    with pytest.raises(
+        RetrainerError,
+        match="'x' is text in span 2 and a number in span 1, so that the spans can't be",
+    ):
         run(spans)
 
 
