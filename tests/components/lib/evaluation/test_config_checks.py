@@ -163,6 +163,11 @@ def test_all_problems_are_named_at_once() -> None:
     with pytest.raises(RetrainerError) as error:
         build_eval_config(metrics, [], {}, "late")
     assert str(error.value).splitlines()[0].startswith("TFMA knows no metric 'Recal'")
+    for wrong in ({"value_threshold": {}}, {"change_threshold": {"absolute": 0.1}}):
+        with pytest.raises(RetrainerError, match=r"the (value|change)_threshold of 'AUC' has no"):
+            build_eval_config(
+                [{"metrics": [{"class_name": "AUC", "threshold": wrong}]}], [], {}, "y"
+            )
     assert "'Precision' has no argument 'top', and TFMA ignores it. Did you mean 'top_k" in str(
         error.value
     )
