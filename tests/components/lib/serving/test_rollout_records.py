@@ -67,6 +67,16 @@ def test_of_two_writers_one_is_first_and_the_other_goes_on_from_its_record(store
     assert after.changes[-1].actor == "first"
 
 
+def test_a_change_that_was_written_is_not_written_again(store):
+    _promote(store, 1, None)
+    follow_registry(store, SETTINGS, "me", served=7)
+    records = RolloutRecords(store)
+    before = records.newest().record.number
+    after = records.change(lambda one: one.aborted("c", "me", NOW))
+    newest = records.newest()
+    assert (newest.record.number, newest.rollout) == (before + 1, after)
+
+
 def test_a_writer_that_is_never_first_gives_up(store):
     _promote(store, 1, None)
     follow_registry(store, SETTINGS, "me", served=7)
