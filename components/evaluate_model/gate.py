@@ -115,7 +115,7 @@ def add_evidence(verdict: Verdict, evidence: Sequence[EvidenceCheck], champion: 
         return verdict
     interval = f"interval of the change in {first.metric} {signed_range(first.low, first.high)}"
     if first.low == first.high == 0:
-        interval = f"{first.metric} is that of {champion} whichever rows are left out"
+        interval = f"{first.metric} equals that of {champion} on every sample of the rows"
     return replace(verdict, summary=f"{verdict.summary}; {interval}")
 
 

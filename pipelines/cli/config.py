@@ -22,10 +22,6 @@ def json_schema() -> None:
     click.echo(config_schema(), nl=False)
 
 
-# Its name before there was another schema, that of the data.
-config.add_command(click.Command("schema", callback=json_schema.callback, hidden=True))
-
-
 @config.command("check")
 @FILE
 @click.option(

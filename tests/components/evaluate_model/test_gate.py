@@ -473,7 +473,7 @@ def test_evidence_against_a_challenger_refuses_beside_what_else_does() -> None:
     assert add_evidence(low, [replace(change, passed=True)], "champion version 3") == low
     equal = replace(change, passed=True, low=0.0, high=0.0)
     assert add_evidence(verdict, [equal], "champion version 3").summary.endswith(
-        "; auc is that of champion version 3 whichever rows are left out"
+        "; auc equals that of champion version 3 on every sample of the rows"
     )
     for low_end, high_end in ((0.0, 0.1), (-0.1, 0.0)):
         some = replace(equal, low=low_end, high=high_end)

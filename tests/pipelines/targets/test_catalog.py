@@ -138,7 +138,7 @@ def test_a_target_is_added_by_one_module_and_one_line_of_the_list(tmp_path, proj
         submit,
         ["runs", "list", "--file", project, "--to", "batch", "--json"],
         ["submit", "--help"],
-        ["config", "schema"],
+        ["config", "json-schema"],
     )
     assert started[0] == 0, started
     assert "run orders-1 submitted: https://batch" in started[1]
