@@ -15,7 +15,8 @@ from pathlib import Path
 
 from faults import Fault
 
-HOOK = Path(__file__).resolve().parent / "hook"
+ROOT = Path(__file__).resolve().parents[2]
+HOOK = ROOT / "tools" / "mutation" / "hook"
 LIBRARIES = (
     "pytest",
     "pandas",
@@ -40,7 +41,7 @@ def load_libraries(files: Sequence[str], scratch: str) -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
-    process = start([[*files, "--collect-only"]], scratch, None)
+    process = start([files], scratch, None, collect_only=True)
     os.waitpid(process.pid, 0)
     for name in Path(process.folder, "modules").read_text(encoding="utf-8").split():
         # Some are made by others, and can't be imported by themselves.
@@ -106,15 +107,17 @@ class Watch:
     pytest_runtest_logreport = pytest_collectreport = _note
 
 
-def start(stages: Sequence[Sequence[str]], scratch: str, fault: Fault | None) -> Process:
-    """Fork a process that runs test files on a fault, some first."""
+def start(
+    stages: Sequence[Sequence[str]], scratch: str, fault: Fault | None, collect_only: bool = False
+) -> Process:
+    """Fork a process that runs test files on a fault, some first; or only imports them."""
     folder = tempfile.mkdtemp(dir=scratch)
     pid = os.fork()
     if pid:
         return Process(pid, folder, time.monotonic())
     status = 1
     try:
-        status = run_tests(stages, folder, fault)
+        status = run_tests(stages, folder, fault, collect_only)
     finally:
         os._exit(status)
 
@@ -126,7 +129,9 @@ def lower_priority() -> None:
     os.nice(19)
 
 
-def run_tests(stages: Sequence[Sequence[str]], folder: str, fault: Fault | None) -> int:
+def run_tests(
+    stages: Sequence[Sequence[str]], folder: str, fault: Fault | None, collect_only: bool
+) -> int:
     """Run test files in this process, until a test fails, and return pytest's exit code."""
     import pytest
 
@@ -150,10 +155,16 @@ def run_tests(stages: Sequence[Sequence[str]], folder: str, fault: Fault | None)
             filter(None, [str(HOOK), os.environ.get("PYTHONPATH")])
         )
         runpy.run_path(str(HOOK / "sitecustomize.py"))
+    # With some faults what is written to a folder goes to a path relative to this one.
+    os.mkdir(os.path.join(folder, "here"))
+    os.chdir(os.path.join(folder, "here"))
     options = ["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/tmp"]
+    options += [f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}"]
     options += ["-m", "not integration", "-o", "addopts=--import-mode=importlib"]
+    options += ["--collect-only"] if collect_only else []
     for files in filter(None, stages):
-        code = pytest.main([*options, *files], plugins=[Watch(folder)])
+        paths = [str(ROOT / file) for file in files]
+        code = pytest.main([*options, *paths], plugins=[Watch(folder)])
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             return int(code)
     return 0
