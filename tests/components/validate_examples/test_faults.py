@@ -286,6 +286,7 @@ def test_every_kind_of_finding_is_planted_here():
         "became_constant",
         "became_empty",
         "large_integers",
+        "many_duplicates",
         "new_class",
         "odd_cells",
         "skew",
