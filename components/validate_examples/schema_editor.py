@@ -168,7 +168,7 @@ def _copy_domain(
     proposed: schema_pb2.Feature,
 ) -> None:
     kind = proposed.WhichOneof("domain_info")
-    if feature.domain and feature.domain != proposed.domain:
+    if feature.domain != proposed.domain:
         drop_domains(schema, [feature])
     if kind is None:
         if before := feature.WhichOneof("domain_info"):

@@ -79,8 +79,9 @@ def test_what_an_alias_a_rollout_or_a_deployment_uses_is_not_deleted(store):
     canary = Change(RolloutState.CANARY, 5, "2026-11-26T08:00:00+00:00", "the first step", "ann")
     rollout = Rollout(2, 1, 1, (canary,))
     rollouts.write(rollout, rollouts.newest())
-    for version in (1, 2):
-        with pytest.raises(RetrainerError, match="the rollout of version 2 is in state canary"):
+    for version, role in ((1, "in service beside it"), (2, "rolled out")):
+        use = f"the rollout of version 2 is in state canary, and it is {role}"
+        with pytest.raises(RetrainerError, match=use):
             delete_version(store, version, BY)
     now = datetime(2026, 11, 26, tzinfo=UTC)
     rollouts.write(rollout.aborted("too slow", "ann", now), rollouts.newest())

@@ -119,6 +119,7 @@ def test_a_rollback_of_a_champion_that_changed_is_an_error(registry):
     with pytest.raises(AliasMovedError, match="points at version 4 now, not at version 3"):
         roll_back(registry, BY, expected=3)
     assert registry.version_of(CHAMPION) == 4
+    assert roll_back(registry, BY, expected=4).version == 3
 
 
 def test_what_serves_is_neither_promoted_nor_gone_back_to(registry):

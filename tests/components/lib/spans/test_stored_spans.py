@@ -149,7 +149,7 @@ def test_leftovers_are_removed_when_nobody_can_be_writing_them(add, tmp_path):
         (home / name).mkdir()
         (home / name / "span.json").write_text("{}")
     day_ago = time.time() - 25 * 3600
-    for name in (".writing-old", "old.tmp"):
+    for name in (".writing-old", "old.tmp", whole, f"{whole}/span.json"):
         os.utime(home / name, (day_ago, day_ago))
     assert remove_span_leftovers(str(tmp_path)) == 3
     assert sorted(path.name for path in home.iterdir()) == [".writing-new", os.path.basename(whole)]

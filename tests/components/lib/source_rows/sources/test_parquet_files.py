@@ -44,6 +44,14 @@ def test_columns_left_out_are_reported_and_a_nested_one_is_left_out_whole(blocks
     assert list(block.excluded) == ["b", "a.b"]
 
 
+def test_of_the_columns_asked_for_all_are_read_and_no_other(blocks):
+    table = pa.table({"a": [1], "b": [2], "c": [3]})
+    (block,) = blocks(table, only=("c", "b", "none"))
+    assert block.batch.to_pylist() == [{"b": 2, "c": 3}]
+    (block,) = blocks(table, only=("none",))
+    assert len(block.batch) == 1
+
+
 def test_moments_beyond_what_nanoseconds_hold_are_themselves_in_96_bits_too(blocks):
     moments = [datetime(1, 1, 1), datetime(9999, 12, 31), datetime(2013, 1, 31, 5, 0, 0, 123456)]
     table = pa.table({"t": pa.array(moments, pa.timestamp("us"))})
