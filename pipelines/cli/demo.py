@@ -161,7 +161,7 @@ def _clear(folder: Path) -> None:
 def _print_table(records: list[tuple[RunRecord, str]], console: Console) -> None:
     console.print()
     table = Table(box=None, pad_edge=False)
-    table.add_column("run", overflow="fold")
+    table.add_column("run", no_wrap=True)
     table.add_column("outcome", overflow="fold")
     table.add_column("in service", no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
