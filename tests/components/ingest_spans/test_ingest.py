@@ -5,31 +5,18 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retrainer.components.ingest_spans.ingest import ingest
 from retrainer.components.ingest_spans.span import ingest_span
 from retrainer.components.ingest_spans.span_checks import check_bad_rows
 from retrainer.components.lib.errors import RetrainerError
-from retrainer.components.lib.examples import Examples
 from retrainer.components.lib.source_rows.settings import IngestSettings
-from retrainer.components.lib.spans.exclusions import exclude
 from retrainer.components.lib.spans.span_discovery import find_spans
 
 HEADER = "id,city,amount,label\n"
-
-
-def test_the_newest_spans_evaluate_and_the_older_ones_train(project):
-    examples, verdict = project.run()
-    assert [part.span for part in examples.splits["train"]] == ["1", "2"]
-    assert [part.span for part in examples.splits["eval"]] == ["3"]
-    assert (examples.rows("train"), examples.rows("eval")) == (20, 10)
-    assert verdict.startswith("3 ingested (1, 2, 3); 20 rows to train, 10 to evaluate")
 
 
 def test_only_a_new_span_is_ingested(project):
@@ -231,14 +218,6 @@ def test_of_rows_with_the_same_key_the_later_wins(project):
     assert "1 duplicate" in verdict
 
 
-def test_types_come_from_the_whole_span_and_not_from_its_first_rows(project):
-    rows = "".join(f"{i},Ulm,{i},0\n" for i in range(300_000)) + "x,Ulm,1.5,1\n"
-    project.span("3", HEADER + rows)
-    examples, _ = project.run()
-    schema = examples.splits["eval"][0].read_table().schema
-    assert (schema.field("id").type, schema.field("amount").type) == (pa.string(), pa.float64())
-
-
 def test_quoted_line_breaks_unicode_and_gz(project, tmp_path):
     (tmp_path / "in" / "4.csv.gz").write_bytes(
         gzip.compress((HEADER + '1,"Köln\nDeutz",1,0\n').encode())
@@ -353,101 +332,6 @@ def test_a_column_that_is_said_to_hold_lists_is_stored_as_json(project, tmp_path
     assert examples.read_table("eval")["a"].to_pylist() == ['["x", "ü"]', "[]"]
 
 
-def test_one_span_alone_says_that_there_is_nothing_to_train_on(project):
-    with pytest.raises(RetrainerError, match=r"only 1 span .*nothing is left"):
-        project.run(span="1")
-
-
-@pytest.mark.parametrize(("setting", "least"), [("window", 1), ("eval_spans", 1), ("min_spans", 0)])
-def test_a_number_of_spans_that_cannot_be_is_named(project, setting, least):
-    with pytest.raises(RetrainerError, match=rf"{setting} is {least - 1}; .*data\.{setting}"):
-        project.run(**{setting: least - 1})
-
-
-def test_by_default_the_newest_of_three_spans_evaluates(project, tmp_path):
-    project.span("4", HEADER + "1,Ulm,1,0\n")
-    out = str(tmp_path / "examples")
-    found = ingest(project.pattern, project.store, IngestSettings("label"), out)
-    examples = Examples.read(out)
-    assert (found.newest_span, examples.spans) == ("4", ("2", "3", "4"))
-    assert [part.span for part in examples.splits["eval"]] == ["4"]
-    assert found.versions == examples.versions
-    (tmp_path / "in" / "3.csv").unlink()
-    with pytest.raises(RetrainerError, match="1 span is missing: 3"):
-        ingest(project.pattern, project.store, IngestSettings("label"), out)
-
-
-def test_a_missing_span_stops_the_run_unless_enough_are_there(project, tmp_path):
-    (tmp_path / "in" / "2.csv").unlink()
-    with pytest.raises(RetrainerError, match=r"missing: 2\."):
-        project.run()
-    assert not (tmp_path / "store").exists()
-    examples, _ = project.run(min_spans=2)
-    assert examples.spans == ("1", "3")
-
-
-def test_a_newest_span_without_its_marker_waits_and_is_mentioned(project, tmp_path):
-    for name in "12":
-        (tmp_path / "in" / f"{name}.ok").touch()
-    examples, verdict = project.run(marker="{span}.ok")
-    assert examples.spans == ("1", "2")
-    assert verdict.endswith("; incomplete, without {span}.ok: 3")
-    assert "not there" not in project.run(marker="{span}.ok", span="2")[1]
-    (tmp_path / "in" / "3.ok").touch()
-    examples, verdict = project.run(marker="{span}.ok")
-    assert examples.spans == ("1", "2", "3")
-    assert "not there" not in verdict
-
-
-def freeze_schema(project, **types):
-    """Write the store's schema, as a first run would."""
-    place = Path(project.store, "schema", "schema.pbtxt")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(
-        "".join(f'feature {{ name: "{name}" type: {kind} }}\n' for name, kind in types.items())
-    )
-
-
-def test_types_come_from_the_schema_where_there_is_one(project):
-    freeze_schema(project, id="BYTES", amount="FLOAT", label="INT")
-    project.span("3", HEADER + "007,Ulm,1,0\n008,Ulm,2,1\n")
-    examples, _ = project.run()
-    rows = examples.splits["eval"][0].read_table()
-    assert rows.column("id").to_pylist() == ["007", "008"]
-    assert rows.schema.field("amount").type == pa.float64()
-
-
-def test_a_cell_that_is_not_of_the_schemas_type_sets_its_row_aside(project, tmp_path):
-    freeze_schema(project, id="INT", amount="FLOAT")
-    project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,much,1\n3.0,Ulm,3,1\n3.5,Ulm,4,1\n")
-    examples, verdict = project.run(max_bad_rows=0.5)
-    assert examples.splits["eval"][0].read_table().column("id").to_pylist() == [1, 3]
-    assert "2 unreadable" in verdict
-    aside = next((tmp_path / "store" / "spans" / "3").glob("*/unreadable.jsonl"))
-    rows = [json.loads(line) for line in aside.read_text().splitlines()]
-    assert [(row["row"], row["reason"]) for row in rows] == [
-        (2, "'amount' is no number"), (4, "'id' is no integer of 64 bits"),
-    ]  # fmt: skip
-    assert json.loads(rows[0]["text"])["amount"] == "much"
-
-
-def test_a_schema_that_says_what_was_found_out_ingests_nothing_again(project):
-    before, _ = project.run()
-    freeze_schema(project, id="INT", city="BYTES", amount="FLOAT", label="INT")
-    after, verdict = project.run()
-    assert verdict.startswith("nothing new")
-    assert after.versions == before.versions
-
-
-def test_a_schema_that_says_otherwise_makes_a_new_version(project):
-    before, _ = project.run()
-    freeze_schema(project, id="BYTES")
-    after, verdict = project.run()
-    assert verdict.startswith("3 ingested")
-    assert set(after.versions.values()).isdisjoint(before.versions.values())
-    assert project.run()[1].startswith("nothing new")
-
-
 def test_rows_that_a_later_one_replaced_are_kept_aside(project, tmp_path):
     project.span("3", HEADER + "1,Ulm,1,0\n2,Ulm,2,1\n1,Bonn,3,1\n1,Kiel,4,1\n")
     examples, verdict = project.run(key=("id",))
@@ -513,28 +397,6 @@ def test_more_than_three_spans_that_changed_are_counted(project):
         assert words in project.run(window=5)[1]
 
 
-def test_of_excluded_and_incomplete_spans_those_of_the_window_are_mentioned(project, tmp_path):
-    for name in "456":
-        project.span(name, HEADER + f"{name},Ulm,1,0\n")
-    for name in "12345":
-        (tmp_path / "in" / f"{name}.ok").touch()
-    for name in "135":
-        exclude(project.store, name, f"wrong {name}", "Ada")
-    examples, verdict = project.run(marker="{span}.ok", window=2)
-    assert examples.spans == ("2", "4")
-    assert "wrong 3" in verdict
-    assert "wrong 5" in verdict
-    assert "wrong 1" not in verdict
-    assert verdict.endswith("; incomplete, without {span}.ok: 6")
-    assert examples.excluded == ("1", "3", "5")
-    _, older = project.run(marker="{span}.ok", window=2, span="4")
-    assert "wrong 3" in older
-    assert "wrong 5" not in older
-    assert "incomplete" not in older
-    with pytest.raises(RetrainerError, match=r"span '3' is excluded: wrong 3 \(.*spans include 3"):
-        project.run(marker="{span}.ok", span="3")
-
-
 def test_a_span_of_another_pipeline_in_the_same_store_did_not_change(project, tmp_path):
     project.run()
     project.pattern = str(tmp_path / "elsewhere" / "{span}.csv")
@@ -546,42 +408,3 @@ def test_a_span_of_another_pipeline_in_the_same_store_did_not_change(project, tm
     examples, verdict = project.run()
     assert "changed" not in verdict
     assert examples.replaced == {}
-
-
-def test_a_span_is_called_as_its_pattern_has_it_whoever_ingested_its_rows(project, tmp_path):
-    for name in ("2024/01/30.csv", "2024/01/31.csv", "2024-01-30.csv", "2024-01-31.csv"):
-        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "in" / name).write_text(HEADER + f"{name[-6:-4]},Ulm,1,0\n")
-    for date_format in ("%Y/%m/%d", "%Y-%m-%d"):
-        project.pattern = str(tmp_path / "in" / f"{{span:{date_format}}}.csv")
-        examples, _ = project.run()
-        assert examples.newest_span == f"{datetime(2024, 1, 31):{date_format}}"
-        assert list(examples.versions) == list(examples.spans)
-        (part,) = examples.splits["eval"]
-        assert part.span == examples.newest_span
-
-
-def test_types_that_are_set_go_before_the_values_and_the_schema(project):
-    freeze_schema(project, id="INT", amount="FLOAT")
-    project.span("3", HEADER + "007,Ulm,1,0\n008,Ulm,2,1\n")
-    examples, _ = project.run(types={"id": "text"})
-    assert examples.splits["eval"][0].read_table().column("id").to_pylist() == ["007", "008"]
-    assert project.run(types={"id": "text"})[1].startswith("nothing new")
-
-
-def test_types_that_there_are_not_are_named(project):
-    with pytest.raises(
-        RetrainerError, match=r"is 'txt' for 'id'; use integer, number, text or list"
-    ):
-        project.run(types={"id": "txt"})
-    with pytest.raises(RetrainerError, match=r"data\.types names 'idd'.*Did you mean 'id'"):
-        project.run(types={"idd": "text"})
-
-
-def test_a_column_that_changed_for_good_stops_with_the_fix(project):
-    freeze_schema(project, id="INT")
-    project.span("3", HEADER + "".join(f"c{i},Ulm,{i},{i % 2}\n" for i in range(10)))
-    with pytest.raises(RetrainerError, match=r"row 1: 'id' is no integer.*data\.types"):
-        project.run()
-    examples, _ = project.run(types={"id": "text"})
-    assert examples.read_table("train").schema.field("id").type == pa.string()

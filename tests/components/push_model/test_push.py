@@ -1,5 +1,4 @@
 import hashlib
-import json
 import re
 from pathlib import Path
 
@@ -13,56 +12,10 @@ from retrainer.components.lib.registry.approvals import pending_versions, refuse
 from retrainer.components.lib.registry.evaluation_summary import EvaluationSummary, SliceMetrics
 from retrainer.components.lib.registry.promotions import promote, roll_back
 from retrainer.components.lib.registry.registry import Registry
-from retrainer.components.lib.runs.run_records import TaskRecord
 from retrainer.components.lib.saved_models.scored_rows import ScoredRows
 from retrainer.components.lib.uris import read_text, write_atomic
 from retrainer.components.lib.verdicts import Blessing, ServingCheck
 from retrainer.components.push_model.push import push
-
-
-@pytest.fixture
-def gate(tmp_path):
-    """A model with a blessing and a serving check, and a store to push into."""
-
-    class Gate:
-        store = str(tmp_path / "store")
-        registry = Registry(str(tmp_path / "store" / "models"))
-
-        def model(self, content):
-            folder = tmp_path / f"model-{content}"
-            folder.mkdir(exist_ok=True)
-            (folder / "saved_model.pb").write_text(content)
-            return str(folder)
-
-        def judge(self, model, blessed=True, champion=None, ok=True, digest=None):
-            digest = digest or digest_folder(model)
-            blessing, check = tmp_path / "blessing", tmp_path / "check"
-            Blessing(
-                blessed,
-                () if blessed else ("AUC 0.5 is below 0.8",),
-                "blessed: auc 0.9" if blessed else "refused: AUC 0.5 is below 0.8",
-                digest,
-                champion,
-                train_spans=("1", "2"),
-                eval_spans=("3",),
-            ).write(str(blessing))
-            ServingCheck(ok, "" if ok else "does not load", digest).write(str(check))
-            return str(blessing), str(check)
-
-        def push(self, model, judged, span="", training=None, **more):
-            info = {"run": "r", "span": span} if span else {"run": "r"}
-            info |= {"training": training} if training else {}
-            self.record = TaskRecord("push_model")
-            pushed = str(tmp_path / "pushed")
-            verdict = push(model, *judged, self.store, pushed, info, record=self.record, **more)
-            return verdict, json.loads((tmp_path / "pushed" / "pushed.json").read_text())
-
-        @property
-        def champion(self):
-            found = self.registry.resolve("champion")
-            return found.version if found else None
-
-    return Gate()
 
 
 def test_a_blessed_model_becomes_the_champion(gate):
@@ -254,61 +207,6 @@ def test_without_a_blessing_nothing_is_pushed(gate, tmp_path):
         gate.push(model, (str(tmp_path / "none"), None))
 
 
-DAYS = "data/{span:%d.%m.%Y}.csv"
-
-
-@pytest.mark.parametrize(
-    ("seen", "span", "pattern"),
-    [
-        ("2026-01-10", "2026-01-09", ""),
-        ("10", "9", "data/{span}.csv"),
-        # By date, although the text sorts the other way.
-        ("01.02.2026", "31.01.2026", DAYS),
-    ],
-)
-def test_a_model_of_an_older_span_does_not_replace_a_champion_that_has_seen_newer_ones(
-    gate, seen, span, pattern
-):
-    first, second = gate.model("a"), gate.model("b")
-    gate.push(first, gate.judge(first), seen, pattern=pattern)
-    verdict, pushed = gate.push(second, gate.judge(second, champion=1), span, pattern=pattern)
-    words = f"span {span} is older than {seen}, which champion version 1 has seen"
-    assert verdict.startswith(f"refused, version 1 still serves: {words}; ")
-    assert "--allow-older" in verdict
-    assert (pushed["pushed"], gate.champion) == (False, 1)
-    verdict, _ = gate.push(
-        second, gate.judge(second, champion=1), span, pattern=pattern, allow_older="true"
-    )
-    assert verdict == f"pushed as version 2, in place of version 1: auc 0.9; {words}"
-    assert gate.champion == 2
-
-
-@pytest.mark.parametrize("span", ["2026-01-10", "2026-01-11"])
-def test_the_same_span_again_and_a_newer_one_replace_the_champion(gate, span):
-    first, second = gate.model("a"), gate.model("b")
-    gate.push(first, gate.judge(first), "2026-01-10")
-    verdict, _ = gate.push(second, gate.judge(second, champion=1), span)
-    assert verdict == "pushed as version 2, in place of version 1: auc 0.9"
-
-
-def test_without_a_span_the_blessings_spans_say_how_old_a_model_is(gate):
-    first, second = gate.model("a"), gate.model("b")
-    gate.push(first, gate.judge(first), "4")
-    # Judged on span 3.
-    assert "span 3 is older than 4" in gate.push(second, gate.judge(second, champion=1))[0]
-
-
-def test_spans_of_another_pattern_can_not_be_ordered_which_the_verdict_says(gate):
-    first, second = gate.model("a"), gate.model("b")
-    gate.push(first, gate.judge(first), "2026-02", pattern="{span:%Y-%m}.csv")
-    verdict, _ = gate.push(second, gate.judge(second, champion=1), "01.01.2026", pattern=DAYS)
-    assert verdict.startswith("pushed as version 2")
-    assert (
-        f"'01.01.2026' and the champion's newest span '2026-02' can't be ordered by '{DAYS}'"
-        in verdict
-    )
-
-
 def test_a_flag_that_is_neither_true_nor_false_pushes_nothing(gate):
     model = gate.model("a")
     with pytest.raises(RetrainerError, match="allow_older is 'perhaps'; it must be true or false"):
@@ -369,14 +267,6 @@ def test_verdicts_on_another_model_are_an_error_also_where_nothing_would_be_push
     assert (gate.champion, len(gate.registry.versions())) == (1, 1)
 
 
-def test_the_champion_itself_is_unchanged_even_where_its_span_is_older_now(gate):
-    model = gate.model("a")
-    gate.push(model, gate.judge(model), "4")
-    verdict, pushed = gate.push(model, gate.judge(model, champion=1), "3")
-    assert verdict == "unchanged, already the champion (version 1)"
-    assert (pushed["pushed"], pushed["version"]) == (True, 1)
-
-
 def test_without_a_serving_check_the_blessing_decides_alone(gate):
     model = gate.model("a")
     blessing, _ = gate.judge(model, ok=False)
@@ -384,19 +274,6 @@ def test_without_a_serving_check_the_blessing_decides_alone(gate):
     other = gate.model("b")
     refused, _ = gate.judge(other, blessed=False, champion=1)
     assert gate.push(other, (refused, None))[0].startswith("refused")
-
-
-def test_the_span_that_a_push_is_given_counts_over_the_blessings(gate):
-    first, second = gate.model("a"), gate.model("b")
-    gate.push(first, gate.judge(first), "2")
-    assert gate.registry.get(1).newest_span == "2"
-    # Judged on span 3, and asked for 1.
-    verdict, _ = gate.push(second, gate.judge(second, champion=1), "1")
-    assert "span 1 is older than 2" in verdict
-    verdict, _ = gate.push(second, gate.judge(second, champion=1), "1", allow_older="true")
-    assert verdict.startswith(
-        "pushed as version 2, in place of version 1: auc 0.9; span 1 is older"
-    )
 
 
 def test_a_version_that_was_rolled_back_is_not_pushed_again_until_a_person_promotes_it(gate):
