@@ -21,7 +21,8 @@ from retrainer.components.watch_rollout.observations import (
 )
 from retrainer.components.watch_rollout.watch import join_labels, look_at
 
-BEGAN = datetime.now(UTC) - timedelta(minutes=1)
+# Whole seconds, which a float has exactly.
+BEGAN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
 
 
 @pytest.fixture
