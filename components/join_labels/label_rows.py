@@ -20,6 +20,7 @@ from ..lib.source_rows.sources.base import NoRowsError
 from ..lib.source_rows.span_reader import Rows, SpanReader
 from ..lib.source_rows.span_sources import opener_of
 from ..lib.spans.stored_spans import SpanVersion
+from ..lib.text_times import read_times
 from ..lib.uris import join
 from ..lib.words import did_you_mean
 from .key_hashes import hash_keys
@@ -162,7 +163,7 @@ def parse_times(column: pa.Array) -> np.ndarray:
     found[numeric] = np.round(numbers[numeric] * 1e6).astype(np.int64)
     rest = ~numeric & series.notna().to_numpy()
     if rest.any():
-        times = pd.to_datetime(series[rest], errors="coerce", utc=True).to_numpy("datetime64[us]")
+        times = read_times(series[rest]).to_numpy("datetime64[us]")
         found[rest] = np.where(np.isnat(times), NO_TIME, times.astype(np.int64))
         # pandas takes the form of the first one for that of all.
         for place in np.flatnonzero(rest & (found == NO_TIME)):

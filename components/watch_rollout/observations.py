@@ -14,6 +14,7 @@ import pyarrow.parquet as pa_parquet
 
 from ..lib.canonical_text import distinct_texts
 from ..lib.predictions.prediction_table import BATCH
+from ..lib.text_times import read_times
 from ..lib.uris import filesystem, is_local
 
 # A file that was written before the rollout began has no row of it; clocks of machines differ.
@@ -85,7 +86,7 @@ def read_observations(reading: Reading, baseline: int | None, canary: int) -> Ob
     arm = np.select([version == baseline, version == canary], [0.0, 1.0], np.nan)
     by_name = table["variant"].map(_VARIANTS).to_numpy(np.float64)
     table[_ARM] = np.where(version.isna(), by_name, arm)
-    time = pd.to_datetime(table["occurred_at"], errors="coerce", utc=True)
+    time = read_times(table["occurred_at"])
     table["time"] = (time - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     left_out = {
         "of another version": _count(table, table[_ARM].isna() | (table["variant"] == BATCH)),
